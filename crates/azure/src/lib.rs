@@ -1,0 +1,1 @@
+//! Clients of IMDS, Entra and ARM; clouds, credentials, and the driver of the token cache.

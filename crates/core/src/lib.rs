@@ -1,0 +1,12 @@
+//! Decisions of podid: pure functions over facts.
+//!
+//! Nothing here reads a clock, the environment, a file or the network, and no Kubernetes or HTTP
+//! type appears: time and facts are arguments, decisions are results. Each file answers one
+//! question, which its first line states.
+//!
+//! A token request walks [`request`] → [`select`] → [`answer`] → [`token`];
+//! a pod event walks [`facts`] → [`target`] → [`desired`] → [`plan`] → [`assign`].
+
+pub mod facts;
+pub mod ids;
+pub mod select;

@@ -1,0 +1,1 @@
+//! The demo application of the tutorial: asks for tokens the way a workload does.

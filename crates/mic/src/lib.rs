@@ -1,0 +1,1 @@
+//! The controller: decides and writes assignments, and puts identities on VMs and scale sets.

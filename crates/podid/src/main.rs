@@ -1,0 +1,3 @@
+//! Pod-managed identity for Kubernetes on Azure.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What every long-running role shares: telemetry, admin server, readiness, shutdown, tasks.

@@ -336,8 +336,11 @@ impl fmt::Debug for ComputeId {
 impl CaseInsensitive {
     fn new(text: &str) -> Self {
         let written: Arc<str> = text.into();
-        let folded =
-            if text.bytes().any(|byte| byte.is_ascii_uppercase()) { text.to_ascii_lowercase().into() } else { written.clone() };
+        let folded = if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            text.to_ascii_lowercase().into()
+        } else {
+            written.clone()
+        };
         Self { written, folded }
     }
 }
@@ -358,7 +361,8 @@ fn is_name_character(c: char) -> bool {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app";
+    const GOOD: &str =
+        "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app";
 
     #[test]
     fn resource_ids_compare_without_case() {

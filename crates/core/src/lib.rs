@@ -7,6 +7,16 @@
 //! A token request walks [`request`] → [`select`] → [`answer`] → [`token`];
 //! a pod event walks [`facts`] → [`target`] → [`desired`] → [`plan`] → [`assign`].
 
+pub mod answer;
+pub mod assign;
+pub mod desired;
 pub mod facts;
 pub mod ids;
+pub mod plan;
+pub mod redact;
+pub mod request;
+pub mod retry;
 pub mod select;
+pub mod target;
+pub mod throttle;
+pub mod token;

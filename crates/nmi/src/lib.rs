@@ -1,1 +1,3 @@
 //! The node agent: redirect, token server, answers.
+
+pub mod redirect;

@@ -1,0 +1,1 @@
+//! Which assignments should exist?

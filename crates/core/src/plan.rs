@@ -1,0 +1,1 @@
+//! Current against desired: which steps, in which order?

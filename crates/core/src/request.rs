@@ -1,0 +1,1 @@
+//! What does this HTTP request ask for?

@@ -1,0 +1,1 @@
+//! When again, after this outcome?

@@ -1,0 +1,1 @@
+//! Which VM or scale set is this node?

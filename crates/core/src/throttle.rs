@@ -1,0 +1,1 @@
+//! May this call go out now, or when?

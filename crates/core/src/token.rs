@@ -1,0 +1,1 @@
+//! What to do about a cached token: serve, refresh ahead, join, fetch?

@@ -1,0 +1,1 @@
+//! The embedded Kubernetes API: small, but the same wherever the real one is asked the same.

@@ -1,0 +1,1 @@
+//! The simulated Azure: IMDS, ARM, Entra and Key Vault.

@@ -1,0 +1,1 @@
+//! The redirect: packets from pods to the metadata address come to NMI instead.

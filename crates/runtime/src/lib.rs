@@ -1,1 +1,12 @@
-//! What every long-running role shares: telemetry, admin server, readiness, shutdown, tasks.
+//! What does every long-running role share, whatever its trade?
+//!
+//! Telemetry, shutdown, readiness, tracked tasks, a small HTTP server, and on top of it the probe and metrics
+//! servers. Nothing here knows what the program is for.
+
+pub mod admin;
+pub mod http;
+pub mod metrics;
+pub mod readiness;
+pub mod shutdown;
+pub mod tasks;
+pub mod telemetry;

@@ -1,0 +1,158 @@
+//! What do a kubelet and a Prometheus ask of this process, and what are they told?
+//!
+//! The probe port answers `/healthz` as the predecessor did (always 200; the body says whether work has begun),
+//! `/livez`, and `/readyz`, which names what is still pending. The metrics port answers `/metrics`. Neither
+//! serves anything else; profiling is never among it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+use crate::http::serve;
+use crate::readiness::Readiness;
+use crate::shutdown::Shutdown;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+/// The exposition format that every Prometheus reads; the names of plain counters would break OpenMetrics' rules.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What the probe port reports.
+#[derive(Clone)]
+pub struct Probe {
+    /// Whether the role does its work now: "Active" or "Not Active" on `/healthz`.
+    pub active: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// What `/readyz` waits for.
+    pub readiness: Readiness,
+}
+
+/// Serves `/healthz`, `/livez` and `/readyz` on `listener` until the shutdown.
+pub async fn serve_probes(listener: TcpListener, shutdown: Shutdown, probe: Probe) {
+    serve("probes", listener, shutdown, move |request, _| {
+        std::future::ready(only_reads(&request, |path| answer_probe(&probe, path)))
+    })
+    .await;
+}
+
+/// Serves `/metrics` on `listener` until the shutdown.
+pub async fn serve_metrics(listener: TcpListener, shutdown: Shutdown, registry: Arc<Registry>) {
+    serve("metrics", listener, shutdown, move |request, _| {
+        std::future::ready(only_reads(&request, |path| match path {
+            "/metrics" => answer_metrics(&registry),
+            _ => not_found("/metrics"),
+        }))
+    })
+    .await;
+}
+
+fn answer_probe(probe: &Probe, path: &str) -> Response<Full<Bytes>> {
+    match path {
+        "/healthz" => {
+            let body = if (probe.active)() { "Active" } else { "Not Active" };
+            respond(StatusCode::OK, TEXT, body)
+        }
+        "/livez" => respond(StatusCode::OK, TEXT, "ok"),
+        "/readyz" => match probe.readiness.pending() {
+            pending if pending.is_empty() => respond(StatusCode::OK, TEXT, "ok"),
+            pending => {
+                respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("waiting for {}", pending.join(", ")))
+            }
+        },
+        _ => not_found("/healthz, /livez and /readyz"),
+    }
+}
+
+fn answer_metrics(registry: &Registry) -> Response<Full<Bytes>> {
+    let mut body = String::new();
+    match text::encode(&mut body, registry) {
+        Ok(()) => respond(StatusCode::OK, METRICS, body),
+        Err(fmt::Error) => {
+            respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "a metric cannot be written as text")
+        }
+    }
+}
+
+fn only_reads<B>(
+    request: &Request<B>,
+    answer: impl FnOnce(&str) -> Response<Full<Bytes>>,
+) -> Response<Full<Bytes>> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return answer(request.uri().path());
+    }
+    let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+fn not_found(known: &str) -> Response<Full<Bytes>> {
+    respond(StatusCode::NOT_FOUND, TEXT, format!("this port serves {known}"))
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    async fn told(response: Response<Full<Bytes>>) -> (u16, String) {
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn probe(active: bool) -> Probe {
+        Probe { active: Arc::new(move || active), readiness: Readiness::new() }
+    }
+
+    #[tokio::test]
+    async fn healthz_is_always_200_and_its_body_says_whether_work_has_begun() {
+        assert_eq!(told(answer_probe(&probe(true), "/healthz")).await, (200, "Active".into()));
+        assert_eq!(told(answer_probe(&probe(false), "/healthz")).await, (200, "Not Active".into()));
+    }
+
+    #[tokio::test]
+    async fn readyz_names_what_is_pending_and_livez_does_not_care() {
+        let probe = probe(false);
+        let watch = probe.readiness.guard("watch of pods");
+        probe.readiness.block("redirect");
+        let waiting = (503, "waiting for redirect, watch of pods".into());
+        assert_eq!(told(answer_probe(&probe, "/readyz")).await, waiting);
+        assert_eq!(told(answer_probe(&probe, "/livez")).await, (200, "ok".into()));
+        drop(watch);
+        probe.readiness.unblock("redirect");
+        assert_eq!(told(answer_probe(&probe, "/readyz")).await, (200, "ok".into()));
+    }
+
+    #[tokio::test]
+    async fn no_profiling_and_nothing_else_is_served() {
+        for path in ["/debug/pprof/", "/metrics", "/", "/healthz/"] {
+            assert_eq!(told(answer_probe(&probe(true), path)).await.0, 404, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_methods_are_refused_before_anything_is_looked_at() {
+        let request = Request::post("/healthz").body(()).unwrap();
+        let response = only_reads(&request, |_| unreachable!());
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()[ALLOW], "GET, HEAD");
+    }
+
+    #[test]
+    fn metrics_come_in_the_format_that_allows_plain_counter_names() {
+        let response = answer_metrics(&Registry::default());
+        assert_eq!(response.headers()[CONTENT_TYPE], METRICS);
+    }
+}

@@ -1,0 +1,183 @@
+//! How is one HTTP/1 port served, from bind to drain?
+//!
+//! A listener serves one handler. Headers must arrive in time, buffers are bounded, a handler that panics costs
+//! its own connection only, and on shutdown idle connections close at once while requests in hand are answered
+//! until the drain deadline.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::shutdown::Shutdown;
+
+/// How long a client may take to send the headers of a request, and how long a connection may lie idle.
+const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long requests in hand may take once the shutdown has begun.
+const DRAIN: Duration = Duration::from_mins(1);
+/// The most that is buffered of one connection; also the limit of a request's headers, in bytes.
+const BUFFER: usize = 16 * 1024;
+/// The pause after a failed accept, which is mostly a lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A named HTTP/1 server and its limits.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Server {
+    name: &'static str,
+    header_timeout: Duration,
+    drain: Duration,
+}
+
+/// A port that could not be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} for {name}: {}", reason(source))]
+pub struct BindError {
+    name: &'static str,
+    address: SocketAddr,
+    source: io::Error,
+}
+
+/// Listens on `address` for the server called `name`.
+pub async fn bind(name: &'static str, address: SocketAddr) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|source| BindError { name, address, source })
+}
+
+/// Serves `handler` on `listener` with the usual limits until `shutdown` has begun and the port is drained.
+pub async fn serve<H, F>(name: &'static str, listener: TcpListener, shutdown: Shutdown, handler: H)
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    Server::new(name).serve(listener, shutdown, handler).await;
+}
+
+// === impl Server ===
+
+impl Server {
+    /// A server with the usual limits: 60 s for headers and idle connections, 60 s to drain.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, header_timeout: HEADER_TIMEOUT, drain: DRAIN }
+    }
+
+    /// Sets how long the headers of a request may take, and how long a connection may lie idle.
+    pub fn header_timeout(self, header_timeout: Duration) -> Self {
+        Self { header_timeout, ..self }
+    }
+
+    /// Sets how long requests in hand may take once the shutdown has begun.
+    pub fn drain(self, drain: Duration) -> Self {
+        Self { drain, ..self }
+    }
+
+    /// Serves `handler` on `listener` until `shutdown` has begun and the port is drained.
+    pub async fn serve<H, F>(self, listener: TcpListener, shutdown: Shutdown, handler: H)
+    where
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    {
+        let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = shutdown.begun() => break,
+                Some(ended) = connections.join_next() => self.report(ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        connections.spawn(self.connection(stream, peer, &graceful, handler.clone()));
+                    }
+                    Err(error) => {
+                        tracing::warn!(server = self.name, %error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        self.drain_connections(graceful, connections).await;
+    }
+
+    fn connection<H, F>(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        graceful: &GracefulShutdown,
+        handler: H,
+    ) -> impl Future<Output = ()> + Send + 'static
+    where
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    {
+        let service = service_fn(move |request| {
+            let response = handler(request, peer);
+            async move { Ok::<_, Infallible>(response.await) }
+        });
+        // Answers are small and whole: they must not wait for more bytes to fill a segment.
+        let _ = stream.set_nodelay(true);
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(BUFFER)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection);
+        let name = self.name;
+        async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(server = name, %peer, %error, "connection ended early");
+            }
+        }
+    }
+
+    async fn drain_connections(&self, graceful: GracefulShutdown, mut connections: JoinSet<()>) {
+        let drained = async {
+            graceful.shutdown().await;
+            while let Some(ended) = connections.join_next().await {
+                self.report(ended);
+            }
+        };
+        if tokio::time::timeout(self.drain, drained).await.is_err() {
+            tracing::warn!(
+                server = self.name,
+                connections = connections.len(),
+                "connections still open at the drain deadline, cutting them off"
+            );
+        }
+        connections.shutdown().await;
+    }
+
+    fn report(&self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended {
+            tracing::error!(server = self.name, %error, "a handler failed; its connection was closed");
+        }
+    }
+}
+
+// === impl BindError ===
+
+fn reason(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is in use by another process; stop that one or choose another port".into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; ports below 1024 need the capability NET_BIND_SERVICE".into()
+        }
+        io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address".into(),
+        _ => source.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

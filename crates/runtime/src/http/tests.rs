@@ -1,0 +1,151 @@
+//! Does the server hold its limits and drain as promised?
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+
+use super::*;
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = bind("test", ([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+async fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+fn say(text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    Response::new(Full::new(text.into()))
+}
+
+const CLOSE: &str = "GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn the_handler_sees_path_and_peer() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let server = tokio::spawn(serve("test", listener, shutdown.clone(), |request, peer| async move {
+        say(format!("{} from {}", request.uri().path(), peer.ip()))
+    }));
+    assert!(ask(address, CLOSE).await.ends_with("/x from 127.0.0.1"));
+    shutdown.begin();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_costs_its_own_connection_only() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let server = tokio::spawn(serve("test", listener, shutdown.clone(), |request, _| async move {
+        assert!(request.uri().path() != "/panic", "broken on purpose");
+        say("fine")
+    }));
+    assert_eq!(ask(address, &CLOSE.replace("/x", "/panic")).await, "");
+    assert!(ask(address, CLOSE).await.ends_with("fine"));
+    shutdown.begin();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn slow_headers_are_cut_off() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let server = Server::new("test").header_timeout(Duration::from_millis(50));
+    let server = tokio::spawn(server.serve(listener, shutdown.clone(), |_, _| async { say("fine") }));
+    assert!(!ask(address, "GET /x HTTP/1.1\r\nHost: h\r\nX-Slow").await.contains("200"));
+    shutdown.begin();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn oversized_headers_are_refused() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let server = tokio::spawn(serve("test", listener, shutdown.clone(), |_, _| async { say("fine") }));
+    let request = format!("GET /x HTTP/1.1\r\nHost: h\r\nX-Big: {}\r\n\r\n", "x".repeat(BUFFER));
+    assert!(ask(address, &request).await.contains(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_str()));
+    shutdown.begin();
+    server.await.unwrap();
+}
+
+/// A server whose handler says when it has a request and answers when it is let go.
+struct Held {
+    asked: Arc<Notify>,
+    release: Arc<Notify>,
+    address: SocketAddr,
+    shutdown: Shutdown,
+    server: tokio::task::JoinHandle<()>,
+}
+
+async fn hold(drain: Duration) -> Held {
+    let (listener, address) = listen().await;
+    let (asked, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let shutdown = Shutdown::new();
+    let handler = {
+        let (asked, release) = (asked.clone(), release.clone());
+        move |_, _| {
+            let (asked, release) = (asked.clone(), release.clone());
+            async move {
+                asked.notify_one();
+                release.notified().await;
+                say("late but fine")
+            }
+        }
+    };
+    let server = tokio::spawn(Server::new("test").drain(drain).serve(listener, shutdown.clone(), handler));
+    Held { asked, release, address, shutdown, server }
+}
+
+#[tokio::test]
+async fn a_request_in_hand_is_answered_while_new_connections_are_refused() {
+    let held = hold(DRAIN).await;
+    let answer = tokio::spawn(ask(held.address, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n"));
+    held.asked.notified().await;
+    held.shutdown.begin();
+    while TcpStream::connect(held.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    held.release.notify_one();
+    assert!(answer.await.unwrap().ends_with("late but fine"));
+    held.server.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_the_drain() {
+    let held = hold(DRAIN).await;
+    let idle = TcpStream::connect(held.address).await.unwrap();
+    held.shutdown.begin();
+    held.server.await.unwrap();
+    drop(idle);
+}
+
+#[tokio::test]
+async fn the_drain_deadline_cuts_off_what_is_left() {
+    let held = hold(Duration::from_millis(50)).await;
+    let answer = tokio::spawn(ask(held.address, CLOSE));
+    held.asked.notified().await;
+    held.shutdown.begin();
+    held.server.await.unwrap();
+    assert_eq!(answer.await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_what_to_do() {
+    let (_listener, address) = listen().await;
+    let error = bind("probes", address).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot listen on {address} for probes: the port is in use by another process; \
+             stop that one or choose another port"
+        )
+    );
+}

@@ -1,0 +1,86 @@
+//! How does this process tell people and machines what it does?
+//!
+//! Log lines go to stderr, as klog text (what the predecessor's log readers parse) or as one JSON object a line.
+//! `RUST_LOG` overrides the verbosity.
+
+use std::io::{self, IsTerminal};
+
+use jiff::Timestamp;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+mod json;
+mod klog;
+
+#[cfg(test)]
+mod tests;
+
+/// The variable that overrides the verbosity, with tracing's directives (`debug`, `warn,podid_nmi=trace`, …).
+const FILTER: &str = "RUST_LOG";
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// klog's header, then the message, then `key=value`; coloured on a terminal.
+    #[default]
+    Text,
+    /// One object per line: `ts`, `level`, `msg`, then the event's fields.
+    Json,
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `RUST_LOG` holds something that is not a filter.
+    #[error(
+        "{FILTER}={text:?} is not a log filter ({source}); write for example {FILTER}=debug, or unset it"
+    )]
+    Filter {
+        /// What the variable holds.
+        text: String,
+        /// What is wrong with it.
+        source: ParseError,
+    },
+    /// Logging was already set up in this process.
+    #[error("logging is already set up in this process")]
+    Twice,
+}
+
+/// Sets up logging for the whole process. Call it once, before the first event.
+///
+/// `verbosity` counts as klog's `-v`: 0 to 3 show what happens, 4 and 5 also why, from 6 on everything.
+pub fn init(format: Format, verbosity: u8) -> Result<(), TelemetryError> {
+    let filter = match std::env::var(FILTER) {
+        Ok(text) if !text.trim().is_empty() => {
+            EnvFilter::try_new(&text).map_err(|source| TelemetryError::Filter { text, source })?
+        }
+        _ => EnvFilter::new(directives(verbosity)),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let done = match format {
+        Format::Text => builder
+            .with_ansi(wants_colour())
+            .fmt_fields(klog::Fields)
+            .event_format(klog::Klog::new(Timestamp::now))
+            .try_init(),
+        Format::Json => builder
+            .with_ansi(false)
+            .fmt_fields(json::Fields)
+            .event_format(json::Json::new(Timestamp::now))
+            .try_init(),
+    };
+    done.map_err(|_| TelemetryError::Twice)
+}
+
+/// Our own crates speak at the chosen level; libraries only when something is wrong, or when everything is wanted.
+fn directives(verbosity: u8) -> &'static str {
+    match verbosity {
+        0..=3 => "warn,podid=info",
+        4..=5 => "warn,podid=debug",
+        _ => "debug,podid=trace",
+    }
+}
+
+fn wants_colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

@@ -48,7 +48,8 @@ impl Fabric {
         Links::of(&namespace, async |links| {
             let loopback = links.find("lo").await?.index;
             links.up(loopback, false).await?;
-            for address in [METADATA, GATEWAY].iter().chain(azure) {
+            // The first one is what the data centre calls from.
+            for address in [GATEWAY, METADATA].iter().chain(azure) {
                 links.add_address(loopback, *address, 32).await?;
             }
             Ok(())

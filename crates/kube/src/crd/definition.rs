@@ -1,0 +1,110 @@
+//! What does the API server get to know about the four kinds?
+//!
+//! The derive macros give the schema; this file takes away what the original's definitions do not
+//! have: the status subresource (MIC writes status through the main resource, also the original's
+//! MIC in a mixed cluster) and `required` lists (old objects may lack anything).
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use kube::CustomResourceExt;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::{
+    AzureAssignedIdentity, AzureIdentity, AzureIdentityBinding, AzureIdentityBindingSpec, AzureIdentitySpec,
+    AzurePodIdentityException,
+};
+
+/// Keywords that judge a value; they have no place in an embedded copy, which must be accepted as
+/// its original was.
+const JUDGING: [&str; 2] = ["x-kubernetes-validations", "maxLength"];
+
+/// The definitions of all four kinds, in the order in which users read about them.
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    vec![
+        definition::<AzureIdentity>(),
+        definition::<AzureIdentityBinding>(),
+        definition::<AzureAssignedIdentity>(),
+        definition::<AzurePodIdentityException>(),
+    ]
+}
+
+/// The definition of one kind, ready to be applied.
+pub fn definition<K: CustomResourceExt>() -> CustomResourceDefinition {
+    let mut crd = K::crd();
+    crd.metadata
+        .annotations
+        .get_or_insert_default()
+        .insert("api-approved.kubernetes.io".to_owned(), "unapproved".to_owned());
+    crd.spec.names.list_kind = Some(format!("{}List", crd.spec.names.kind));
+    for version in &mut crd.spec.versions {
+        version.subresources = None;
+        if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
+            tidy(schema);
+        }
+    }
+    crd
+}
+
+/// Takes away what the original's schemas do not have, and the line breaks of Rust comments.
+fn tidy(schema: &mut JSONSchemaProps) {
+    schema.required = None;
+    schema.title = None;
+    if let Some(description) = &mut schema.description {
+        *description = description.replace('\n', " ");
+    }
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(tidy);
+    match &mut schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => tidy(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(tidy),
+        None => {}
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        tidy(values);
+    }
+}
+
+/// Schema of an object that is accepted and ignored.
+pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "description": "Has no effect." })
+}
+
+/// Schema of the copy of an identity in an assignment.
+pub(super) fn embedded_identity(generator: &mut SchemaGenerator) -> Schema {
+    let spec = generator.subschema_for::<AzureIdentitySpec>();
+    embedded(spec, "Full copy of the AzureIdentity as it was when it was assigned.")
+}
+
+/// Schema of the copy of a binding in an assignment.
+pub(super) fn embedded_binding(generator: &mut SchemaGenerator) -> Schema {
+    let spec = generator.subschema_for::<AzureIdentityBindingSpec>();
+    embedded(spec, "Full copy of the AzureIdentityBinding that grants it.")
+}
+
+/// An embedded resource whose spec is described but not judged, and of which nothing is pruned.
+fn embedded(spec: Schema, description: &str) -> Schema {
+    let mut spec = spec.to_value();
+    soften(&mut spec);
+    if let Some(spec) = spec.as_object_mut() {
+        spec.insert("x-kubernetes-preserve-unknown-fields".to_owned(), json!(true));
+    }
+    let mut schema = Map::new();
+    schema.insert("type".to_owned(), json!("object"));
+    schema.insert("description".to_owned(), json!(description));
+    schema.insert("x-kubernetes-embedded-resource".to_owned(), json!(true));
+    schema.insert("x-kubernetes-preserve-unknown-fields".to_owned(), json!(true));
+    schema.insert("properties".to_owned(), json!({ "spec": spec }));
+    Schema::from(schema)
+}
+
+fn soften(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            map.retain(|key, _| !JUDGING.contains(&key.as_str()));
+            map.values_mut().for_each(soften);
+        }
+        Value::Array(items) => items.iter_mut().for_each(soften),
+        _ => {}
+    }
+}

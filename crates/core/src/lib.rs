@@ -14,6 +14,7 @@ pub mod facts;
 pub mod ids;
 pub mod plan;
 pub mod redact;
+pub mod refusal;
 pub mod request;
 pub mod retry;
 pub mod select;

@@ -1,1 +1,190 @@
-//! Serve, wait or refuse? Given what the node knows, what does this pod's request get?
+//! What does a pod that asks for a token get: an identity, the way to IMDS, patience, or a refusal?
+//!
+//! "Not yet" and "never" differ as design §4 says, and every refusal names the pod, the object to
+//! look at and the next step. Nothing here is cached: entitlement is decided for every request.
+
+mod managed;
+mod reason;
+mod standard;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::facts::{Assignment, Identity, Pod};
+use crate::ids::{NodeName, ObjectRef};
+use crate::refusal::Refusal;
+use crate::request::Selector;
+use crate::select::{Matching, Selection};
+
+/// How long after a pod's start or last label change its binding may still be on its way.
+pub const GRACE: Duration = Duration::from_mins(1);
+
+/// How long after an assignment IMDS may not have heard of it.
+pub const PROPAGATION: Duration = Duration::from_mins(5);
+
+/// Longest hold. Java fails for good at 60 s, Go and Rust hang up then.
+pub const LONGEST_HOLD: Duration = Duration::from_secs(50);
+
+/// Who decides which identities are usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// MIC, by its assignments.
+    Standard,
+    /// The cluster's owner, who put the identities on the nodes; bindings decide here.
+    Managed,
+}
+
+/// What holds for every request to this agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Who decides.
+    pub mode: Mode,
+    /// How far matching reaches.
+    pub matching: Matching,
+    /// The node that the agent speaks for.
+    pub node: NodeName,
+    /// How long an assignment of which there is no sign is waited for.
+    pub hold_unknown: Duration,
+    /// How long an assignment that is under way is waited for.
+    pub hold_under_way: Duration,
+}
+
+/// A pod and since when its label is what it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The pod.
+    pub pod: &'a Pod,
+    /// The later of its start and its last label change.
+    pub settled: Timestamp,
+}
+
+/// An assignment and since when it is in its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The assignment.
+    pub assignment: Assignment,
+    /// When it was first seen in its state, or created if it was in it at the start.
+    pub since: Timestamp,
+}
+
+/// What is known on this node at one moment.
+pub trait View {
+    /// Whether an exception covers the pod.
+    fn excepts(&self, pod: &Pod) -> bool;
+    /// The assignments that name the pod; any order.
+    fn assignments(&self, pod: &ObjectRef) -> impl Iterator<Item = &Held>;
+    /// What the pod may use by bindings and identities; none while these are not known.
+    fn selection(&self, pod: &Pod, matching: Matching) -> Option<Selection<'_>>;
+}
+
+/// What the caller gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// A token for this identity.
+    Serve(Choice<'a>),
+    /// A token for the one of these that has the object id asked for, which only their tokens
+    /// tell; if none has it, the other answer.
+    Find(Vec<Choice<'a>>, Box<Answer<'a>>),
+    /// Whatever IMDS says.
+    PassThrough,
+    /// Not yet: ask again when something changed.
+    Wait(Wait),
+    /// This, at once.
+    Refuse(Refusal),
+}
+
+/// An identity that the caller may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice<'a> {
+    /// The identity.
+    pub identity: &'a Identity,
+    /// When it was assigned to the pod's machine or scale set; none in managed mode.
+    pub assigned: Option<Timestamp>,
+    /// How many other identities the pod might have meant, having named none.
+    pub others: usize,
+}
+
+/// A "not yet".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// How long a request is held for this at most, from its arrival.
+    pub at_most: Duration,
+    /// When the answer changes even if nothing happens.
+    pub until: Option<Timestamp>,
+    /// What a caller reads who was held in vain.
+    pub refusal: Refusal,
+}
+
+/// Decides.
+pub fn answer<'a, V: View>(
+    view: &'a V,
+    caller: Caller<'_>,
+    selector: &Selector,
+    terms: &Terms,
+    now: Timestamp,
+) -> Answer<'a> {
+    if view.excepts(caller.pod) {
+        return Answer::PassThrough;
+    }
+    match terms.mode {
+        Mode::Standard => standard::answer(view, caller, selector, terms, now),
+        Mode::Managed => managed::answer(view, caller, selector, terms, now),
+    }
+}
+
+/// What it means that IMDS does not know the identity that `choice` names.
+pub fn unknown_to_imds(choice: Choice<'_>, pod: &Pod, terms: &Terms, now: Timestamp) -> Answer<'static> {
+    let reason = reason::unknown_to_imds(choice.identity, pod, &terms.node);
+    match choice.assigned.map(|assigned| after(assigned, PROPAGATION)) {
+        Some(end) if now < end => Answer::Wait(Wait {
+            at_most: terms.hold_under_way,
+            until: Some(end),
+            refusal: Refusal::not_yet(reason),
+        }),
+        _ => Answer::Refuse(Refusal::never(reason)),
+    }
+}
+
+/// An answer from what the pod may use, sorted; `otherwise` if nothing fits the selector.
+fn choose<'a>(
+    mut fitting: Vec<Choice<'a>>,
+    selector: &Selector,
+    otherwise: impl FnOnce() -> Answer<'a>,
+) -> Answer<'a> {
+    fitting.retain(|choice| may_mean(selector, choice.identity));
+    match (fitting.first().copied(), selector) {
+        (None, _) => otherwise(),
+        (Some(_), Selector::Principal(_)) => Answer::Find(fitting, Box::new(otherwise())),
+        (Some(first), Selector::Any) => Answer::Serve(Choice { others: fitting.len() - 1, ..first }),
+        (Some(first), Selector::Client(_) | Selector::Resource(_)) => Answer::Serve(first),
+    }
+}
+
+/// "Never", once the pod's binding had its time to appear; until then "not yet".
+fn in_time<'a>(reason: &str, caller: Caller<'_>, terms: &Terms, now: Timestamp) -> Answer<'a> {
+    let end = after(caller.settled, GRACE);
+    if now < end {
+        let refusal = Refusal::not_yet(reason);
+        Answer::Wait(Wait { at_most: terms.hold_unknown, until: Some(end), refusal })
+    } else {
+        Answer::Refuse(Refusal::never(reason))
+    }
+}
+
+/// Whether the selector names `identity`, or may name it.
+fn may_mean(selector: &Selector, identity: &Identity) -> bool {
+    match (selector, &identity.kind) {
+        (Selector::Any | Selector::Principal(_), _) => true,
+        (Selector::Client(wanted), Ok(kind)) => kind.client_id() == wanted,
+        (Selector::Resource(wanted), Ok(kind)) => kind.resource_id() == Some(wanted),
+        (_, Err(_)) => false,
+    }
+}
+
+fn after(start: Timestamp, time: Duration) -> Timestamp {
+    start.checked_add(time).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -88,3 +88,6 @@ fn judge<'a>(
         Err(invalid) => Err(Reason::IdentityInvalid(invalid.clone())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,9 @@ fn selector(
         (Some(id), None, None) => ClientId::parse(&id).map(Selector::Client).map_err(malformed),
         (None, Some(id), None) => IdentityResourceId::parse(&id).map(Selector::Resource).map_err(malformed),
         (None, None, Some(id)) => PrincipalId::parse(&id).map(Selector::Principal).map_err(malformed),
-        _ => Err(wrong("Only one of client_id, msi_res_id (mi_res_id) and object_id may be sent.".to_owned())),
+        _ => {
+            Err(wrong("Only one of client_id, msi_res_id (mi_res_id) and object_id may be sent.".to_owned()))
+        }
     }
 }
 

@@ -1,0 +1,32 @@
+//! What does a pod get where nobody assigns and bindings decide?
+
+use super::{Answer, Caller, Choice, Terms, View, Wait, choose, in_time, reason};
+use crate::refusal::Refusal;
+use crate::request::Selector;
+
+use jiff::Timestamp;
+
+pub(super) fn answer<'a, V: View>(
+    view: &'a V,
+    caller: Caller<'_>,
+    selector: &Selector,
+    terms: &Terms,
+    now: Timestamp,
+) -> Answer<'a> {
+    let pod = caller.pod;
+    if pod.selector().is_none() {
+        return Answer::Refuse(Refusal::never(reason::no_label(pod)));
+    }
+    let Some(selection) = view.selection(pod, terms.matching) else {
+        let refusal = Refusal::not_yet(reason::bindings_unread());
+        return Answer::Wait(Wait { at_most: terms.hold_unknown, until: None, refusal });
+    };
+    let choices = selection
+        .grants
+        .iter()
+        .map(|grant| Choice { identity: grant.identity, assigned: None, others: 0 })
+        .collect();
+    choose(choices, selector, || {
+        in_time(&reason::not_selected(&selection, pod, selector, terms.matching), caller, terms, now)
+    })
+}

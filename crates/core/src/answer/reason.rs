@@ -1,0 +1,122 @@
+//! Why does this pod get no token, and what would change that?
+
+use std::fmt::Write as _;
+
+use crate::facts::{Assignment, Identity, POD_LABEL, Pod};
+use crate::ids::NodeName;
+use crate::redact::{Foreign, RedactedId};
+use crate::request::Selector;
+use crate::select::{Grant, Matching, Reason, Selection};
+
+pub(super) fn no_label(pod: &Pod) -> String {
+    format!(
+        "pod {} has no label {POD_LABEL}. Set it to the selector of an AzureIdentityBinding; \
+         a pod that must talk to IMDS itself needs an AzurePodIdentityException.",
+        pod.id
+    )
+}
+
+pub(super) fn under_way(assignment: &Assignment, pod: &Pod) -> String {
+    format!(
+        "AzureIdentity {} is being put on the machine or scale set of pod {} (AzureAssignedIdentity {}). \
+         If this lasts, see the events of AzureIdentityBinding {} and the log of MIC.",
+        assignment.identity.id, pod.id, assignment.id, assignment.binding.id
+    )
+}
+
+pub(super) fn mic_to_assign(grant: &Grant<'_>, pod: &Pod) -> String {
+    format!(
+        "AzureIdentityBinding {} gives AzureIdentity {} to pod {}, but no AzureAssignedIdentity says so yet. \
+         If this lasts, check that MIC runs and see its log.",
+        grant.binding.id, grant.identity.id, pod.id
+    )
+}
+
+pub(super) fn nothing_assigned(pod: &Pod) -> String {
+    format!(
+        "pod {} has no AzureAssignedIdentity. Check that an AzureIdentityBinding has selector {:?} \
+         and see the log of MIC.",
+        pod.id,
+        label(pod)
+    )
+}
+
+pub(super) fn bindings_unread() -> String {
+    "NMI has not read identities and bindings from the Kubernetes API yet. If this lasts, see its log."
+        .to_owned()
+}
+
+pub(super) fn unknown_to_imds(identity: &Identity, pod: &Pod, node: &NodeName) -> String {
+    let id = identity.kind.as_ref().ok().and_then(|kind| kind.resource_id()).map_or("", |id| id.as_str());
+    format!(
+        "pod {} may use AzureIdentity {}, but IMDS does not know {id} on the machine or scale set of node {node}. \
+         Check that it is assigned there and that it exists in Azure.",
+        pod.id, identity.id
+    )
+}
+
+/// The nearest thing to what was asked for, and why it is not it.
+pub(super) fn not_selected(
+    selection: &Selection<'_>,
+    pod: &Pod,
+    selector: &Selector,
+    matching: Matching,
+) -> String {
+    if !selection.grants.is_empty() {
+        return other_identity(selection, pod, selector);
+    }
+    let of_use = selection.refused.iter().find(|(_, reason)| *reason != Reason::OtherNamespace);
+    match of_use.or(selection.refused.first()) {
+        Some((binding, Reason::IdentityMissing(identity))) => format!(
+            "AzureIdentityBinding {} selects pod {}, but names AzureIdentity {identity}, which does not exist. \
+             Create it, or correct spec.azureIdentity.",
+            binding.id, pod.id
+        ),
+        Some((binding, Reason::IdentityInvalid(invalid))) => format!(
+            "AzureIdentityBinding {} selects pod {}, but its AzureIdentity {} cannot be used: {invalid}.",
+            binding.id, pod.id, binding.identity
+        ),
+        // Whose it is would be news to a pod that merely tries labels.
+        Some((_, Reason::OtherNamespace)) => format!(
+            "label {POD_LABEL}={} of pod {} is selected in another namespace only, for the pods there. \
+             Create AzureIdentity and AzureIdentityBinding in {}.",
+            label(pod),
+            pod.id,
+            pod.id.namespace
+        ),
+        None => no_binding(pod, matching),
+    }
+}
+
+fn no_binding(pod: &Pod, matching: Matching) -> String {
+    let place = match matching {
+        Matching::Namespaced => format!("in namespace {}", pod.id.namespace),
+        Matching::ClusterWide => "in the cluster".to_owned(),
+    };
+    format!(
+        "pod {} has label {POD_LABEL}={}, but no AzureIdentityBinding {place} has this selector. \
+         Create one, or correct the label.",
+        pod.id,
+        label(pod)
+    )
+}
+
+fn other_identity(selection: &Selection<'_>, pod: &Pod, selector: &Selector) -> String {
+    let mut text = format!("pod {} may not use the identity with ", pod.id);
+    let _ = match selector {
+        Selector::Any => write!(text, "no id"),
+        Selector::Client(id) => write!(text, "client id {}", RedactedId(id.as_str())),
+        Selector::Resource(id) => write!(text, "resource id {}", Foreign(id.as_str())),
+        Selector::Principal(id) => write!(text, "object id {}", RedactedId(id.as_str())),
+    };
+    text.push_str("; label and bindings give it ");
+    for (index, grant) in selection.grants.iter().enumerate() {
+        let _ = write!(text, "{}AzureIdentity {}", if index == 0 { "" } else { ", " }, grant.identity.id);
+    }
+    text.push_str(". Ask for one of these, or bind the one you want.");
+    text
+}
+
+fn label(pod: &Pod) -> &str {
+    pod.selector().unwrap_or_default()
+}

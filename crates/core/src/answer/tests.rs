@@ -1,0 +1,329 @@
+use super::*;
+use crate::facts::{AssignmentState, Binding, Exception, IdentityKind, InvalidIdentity, Phase};
+use crate::ids::{ClientId, IdentityResourceId, PrincipalId, Uid};
+use crate::select::select;
+
+const START: i64 = 1_700_000_000;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(START + seconds).unwrap()
+}
+
+fn resource_id(name: &str) -> IdentityResourceId {
+    IdentityResourceId::parse(&format!(
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
+    ))
+    .unwrap()
+}
+
+fn identity(namespace: &str, name: &str) -> Identity {
+    let kind = IdentityKind::Managed {
+        resource_id: resource_id(name),
+        client_id: ClientId::parse(&format!("client-{name}")).unwrap(),
+    };
+    Identity {
+        id: ObjectRef::new(namespace, name),
+        uid: Uid::new(format!("uid-{name}")),
+        spec_hash: 1,
+        kind: Ok(kind),
+        namespaced: false,
+    }
+}
+
+fn binding(namespace: &str, name: &str, identity: &str) -> Binding {
+    Binding {
+        id: ObjectRef::new(namespace, name),
+        uid: Uid::new(format!("uid-{name}")),
+        spec_hash: 1,
+        identity: identity.into(),
+        selector: "app".into(),
+    }
+}
+
+fn pod() -> Pod {
+    Pod {
+        id: ObjectRef::new("shop", "web-0"),
+        uid: Uid::new("uid-web-0"),
+        node: Some(NodeName::new("node-1")),
+        labels: [("aadpodidbinding".into(), "app".into())].into(),
+        addresses: vec!["10.0.0.7".parse().unwrap()],
+        phase: Phase::Running,
+        host_network: false,
+        terminating: false,
+        started: Some(at(0)),
+    }
+}
+
+fn held(identity: Identity, binding: Binding, state: AssignmentState) -> Held {
+    let assignment = Assignment {
+        id: ObjectRef::new("default", format!("web-0-shop-{}", identity.id.name)),
+        uid: Uid::new("uid-aai"),
+        pod: pod().id,
+        node: NodeName::new("node-1"),
+        identity,
+        binding,
+        state,
+        created: Some(at(0)),
+        terminating: false,
+    };
+    Held { assignment, since: at(0) }
+}
+
+fn assigned(name: &str) -> Held {
+    held(identity("shop", name), binding("shop", name, name), AssignmentState::Assigned)
+}
+
+fn created(name: &str) -> Held {
+    held(identity("shop", name), binding("shop", name, name), AssignmentState::Created)
+}
+
+fn terms(mode: Mode) -> Terms {
+    Terms {
+        mode,
+        matching: if mode == Mode::Managed { Matching::Namespaced } else { Matching::ClusterWide },
+        node: NodeName::new("node-1"),
+        hold_unknown: Duration::from_secs(40),
+        hold_under_way: Duration::from_secs(50),
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    held: Vec<Held>,
+    bindings: Vec<Binding>,
+    identities: Vec<Identity>,
+    exceptions: Vec<Exception>,
+    bindings_unread: bool,
+}
+
+impl View for Known {
+    fn excepts(&self, pod: &Pod) -> bool {
+        self.exceptions.iter().any(|exception| exception.covers(pod))
+    }
+
+    fn assignments(&self, _: &ObjectRef) -> impl Iterator<Item = &Held> {
+        self.held.iter()
+    }
+
+    fn selection(&self, pod: &Pod, matching: Matching) -> Option<Selection<'_>> {
+        let find = |id: &ObjectRef| self.identities.iter().find(|identity| identity.id == *id);
+        (!self.bindings_unread).then(|| select(pod, &self.bindings, find, matching))
+    }
+}
+
+/// The answer in few words, `seconds` after the pod's start.
+fn ask(known: &Known, pod: &Pod, selector: &Selector, terms: &Terms, seconds: i64) -> String {
+    in_words(&answer(known, Caller { pod, settled: at(0) }, selector, terms, at(seconds)))
+}
+
+fn in_words(answer: &Answer<'_>) -> String {
+    match answer {
+        Answer::Serve(choice) => format!("serve {} of {}", choice.identity.id, choice.others + 1),
+        Answer::Find(choices, otherwise) => format!("find in {} or {}", choices.len(), in_words(otherwise)),
+        Answer::PassThrough => "pass".to_owned(),
+        Answer::Wait(wait) => {
+            assert_eq!((wait.refusal.status, wait.refusal.retry_after), (503, Some(5)));
+            let until = wait.until.map(|until| format!(" until {}", until.as_second() - START));
+            format!("wait {}{}", wait.at_most.as_secs(), until.unwrap_or_default())
+        }
+        Answer::Refuse(refusal) => {
+            assert!(refusal.text.starts_with("Identity not found"), "{}", refusal.text);
+            assert!(refusal.text.contains("shop/web-0"), "{}", refusal.text);
+            format!("refuse {}", refusal.status)
+        }
+    }
+}
+
+fn standard(known: &Known, selector: &Selector, seconds: i64) -> String {
+    ask(known, &pod(), selector, &terms(Mode::Standard), seconds)
+}
+
+fn managed(known: &Known, selector: &Selector, seconds: i64) -> String {
+    ask(known, &pod(), selector, &terms(Mode::Managed), seconds)
+}
+
+fn client(name: &str) -> Selector {
+    Selector::Client(ClientId::parse(&format!("CLIENT-{name}")).unwrap())
+}
+
+#[test]
+fn an_excepted_pod_passes_through_whatever_it_has() {
+    let exceptions = vec![Exception {
+        id: ObjectRef::new("shop", "let"),
+        pod_labels: [("aadpodidbinding".into(), "APP".into())].into(),
+    }];
+    let known = Known { exceptions, held: vec![assigned("a")], ..Known::default() };
+    assert_eq!(standard(&known, &Selector::Any, 0), "pass");
+    assert_eq!(managed(&known, &client("a"), 0), "pass");
+}
+
+#[test]
+fn an_assigned_identity_is_served_however_it_is_named() {
+    let known = Known { held: vec![assigned("a"), assigned("b")], ..Known::default() };
+    let cases = [
+        (client("b"), "serve shop/b of 1"),
+        (Selector::Resource(resource_id("B")), "serve shop/b of 1"),
+        (Selector::Any, "serve shop/a of 2"),
+    ];
+    for (selector, wanted) in cases {
+        assert_eq!(standard(&known, &selector, 1000), wanted, "{selector:?}");
+    }
+    let principal = Selector::Principal(PrincipalId::parse("oid").unwrap());
+    assert_eq!(standard(&known, &principal, 1000), "find in 2 or refuse 400");
+}
+
+#[test]
+fn with_several_identities_the_choice_does_not_depend_on_order() {
+    let known = Known { held: vec![assigned("b"), assigned("c"), assigned("a")], ..Known::default() };
+    assert_eq!(standard(&known, &Selector::Any, 0), "serve shop/a of 3");
+    let known = Known {
+        bindings: vec![binding("shop", "2", "a"), binding("shop", "1", "b")],
+        identities: vec![identity("shop", "a"), identity("shop", "b")],
+        ..Known::default()
+    };
+    assert_eq!(managed(&known, &Selector::Any, 0), "serve shop/b of 2");
+}
+
+#[test]
+fn an_identity_that_is_not_ready_does_not_hold_up_one_that_is() {
+    let known = Known { held: vec![created("a"), assigned("b")], ..Known::default() };
+    assert_eq!(standard(&known, &Selector::Any, 0), "serve shop/b of 1");
+    assert_eq!(standard(&known, &client("a"), 0), "wait 50");
+}
+
+#[test]
+fn an_assignment_under_way_is_waited_for_at_any_age_of_the_pod() {
+    let known = Known { held: vec![created("a")], ..Known::default() };
+    for selector in [Selector::Any, client("a"), Selector::Principal(PrincipalId::parse("o").unwrap())] {
+        assert_eq!(standard(&known, &selector, 100_000), "wait 50", "{selector:?}");
+    }
+    let bound = Known {
+        bindings: vec![binding("shop", "a", "a")],
+        identities: vec![identity("shop", "a")],
+        ..Known::default()
+    };
+    assert_eq!(standard(&bound, &Selector::Any, 100_000), "wait 40");
+}
+
+#[test]
+fn a_pod_without_the_label_or_with_an_empty_one_never_gets_a_token() {
+    let mut known = Known { held: vec![assigned("a")], ..Known::default() };
+    known.bindings = vec![Binding { selector: "".into(), ..binding("shop", "a", "a") }];
+    known.identities = vec![identity("shop", "a")];
+    for labels in [vec![], vec![("aadpodidbinding".into(), "".into())]] {
+        let pod = Pod { labels: labels.into_iter().collect(), ..pod() };
+        for mode in [Mode::Standard, Mode::Managed] {
+            assert_eq!(ask(&known, &pod, &Selector::Any, &terms(mode), 0), "refuse 400", "W-59");
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_may_come_until_a_minute_after_the_pods_start() {
+    let nothing = Known::default();
+    let no_identity = Known { bindings: vec![binding("shop", "a", "a")], ..Known::default() };
+    let unread = Known { bindings_unread: true, ..Known::default() };
+    for (known, name) in [(&nothing, "no binding"), (&no_identity, "no identity"), (&unread, "unread")] {
+        assert_eq!(standard(known, &Selector::Any, 59), "wait 40 until 60", "{name}");
+        assert_eq!(standard(known, &Selector::Any, 60), "refuse 400", "{name}");
+    }
+    for (known, name) in [(&nothing, "no binding"), (&no_identity, "no identity")] {
+        assert_eq!(managed(known, &Selector::Any, 59), "wait 40 until 60", "{name}");
+        assert_eq!(managed(known, &Selector::Any, 60), "refuse 400", "{name}");
+    }
+    assert_eq!(managed(&unread, &Selector::Any, 1000), "wait 40");
+}
+
+#[test]
+fn another_identity_than_the_pods_own_is_refused_by_name() {
+    let known = Known {
+        held: vec![assigned("a")],
+        bindings: vec![binding("shop", "a", "a")],
+        identities: vec![identity("shop", "a")],
+        ..Known::default()
+    };
+    let pod = pod();
+    for mode in [Mode::Standard, Mode::Managed] {
+        let caller = Caller { pod: &pod, settled: at(0) };
+        let Answer::Refuse(refusal) = answer(&known, caller, &client("other"), &terms(mode), at(100)) else {
+            panic!("{mode:?} gave a foreign identity");
+        };
+        assert!(refusal.text.contains("AzureIdentity shop/a"), "{}", refusal.text);
+    }
+}
+
+#[test]
+fn w53_only_assignments_that_mic_may_have_written_count() {
+    let mut foreign = assigned("a");
+    foreign.assignment.id.namespace = "evil".into();
+    let mut own = assigned("a");
+    own.assignment.id.namespace = "shop".into();
+    assert_eq!(
+        standard(&Known { held: vec![foreign], ..Known::default() }, &Selector::Any, 100),
+        "refuse 400"
+    );
+    assert_eq!(
+        standard(&Known { held: vec![own], ..Known::default() }, &Selector::Any, 100),
+        "serve shop/a of 1"
+    );
+}
+
+#[test]
+fn an_assignment_that_contradicts_the_pod_or_itself_grants_nothing() {
+    type Change = fn(&mut Assignment);
+    let changes: [(&str, Change); 8] = [
+        ("other pod", |aai| aai.pod = ObjectRef::new("shop", "web-1")),
+        ("same name elsewhere", |aai| aai.pod = ObjectRef::new("other", "web-0")),
+        ("other node", |aai| aai.node = NodeName::new("node-2")),
+        ("other label", |aai| aai.binding.selector = "old".into()),
+        ("other identity", |aai| aai.binding.identity = "b".into()),
+        ("binding elsewhere", |aai| aai.binding.id.namespace = "other".into()),
+        ("invalid", |aai| aai.identity.kind = Err(InvalidIdentity::Type(7))),
+        ("going", |aai| aai.terminating = true),
+    ];
+    for (name, change) in changes {
+        let mut held = assigned("a");
+        change(&mut held.assignment);
+        let known = Known { held: vec![held], ..Known::default() };
+        assert_eq!(standard(&known, &Selector::Any, 100), "refuse 400", "{name}");
+    }
+}
+
+#[test]
+fn w05_identities_that_are_all_filtered_away_are_a_refusal() {
+    let mut elsewhere = held(identity("other", "a"), binding("other", "a", "a"), AssignmentState::Assigned);
+    let wide = terms(Mode::Standard);
+    let narrow = Terms { matching: Matching::Namespaced, ..terms(Mode::Standard) };
+    let known = |held: &Held| Known { held: vec![held.clone()], ..Known::default() };
+    assert_eq!(ask(&known(&elsewhere), &pod(), &Selector::Any, &wide, 100), "serve other/a of 1");
+    assert_eq!(ask(&known(&elsewhere), &pod(), &Selector::Any, &narrow, 100), "refuse 400");
+    elsewhere.assignment.identity.namespaced = true;
+    assert_eq!(ask(&known(&elsewhere), &pod(), &Selector::Any, &wide, 100), "refuse 400");
+}
+
+#[test]
+fn a_refusal_does_not_tell_what_other_namespaces_hold() {
+    let known = Known {
+        bindings: vec![binding("secret-project", "hidden", "x")],
+        identities: vec![identity("secret-project", "x")],
+        ..Known::default()
+    };
+    let pod = pod();
+    let caller = Caller { pod: &pod, settled: at(0) };
+    let Answer::Refuse(refusal) = answer(&known, caller, &Selector::Any, &terms(Mode::Managed), at(100))
+    else {
+        panic!("matched over namespaces");
+    };
+    assert!(!refusal.text.contains("hidden") && !refusal.text.contains("secret-project"), "{}", refusal.text);
+}
+
+#[test]
+fn imds_may_need_five_minutes_to_hear_of_an_assignment() {
+    let terms = terms(Mode::Standard);
+    let identity = identity("shop", "a");
+    let choice = |assigned| Choice { identity: &identity, assigned, others: 0 };
+    let words = |assigned, seconds| in_words(&unknown_to_imds(choice(assigned), &pod(), &terms, at(seconds)));
+    assert_eq!(words(Some(at(0)), 299), "wait 50 until 300");
+    assert_eq!(words(Some(at(0)), 300), "refuse 400");
+    assert_eq!(words(None, 0), "refuse 400");
+}

@@ -200,6 +200,16 @@ impl Pod {
     }
 }
 
+// === impl Identity ===
+
+impl Identity {
+    /// The ARM id that must be on the pod's VM or scale set; none for a service principal or an
+    /// invalid identity.
+    pub fn resource_id(&self) -> Option<&IdentityResourceId> {
+        self.kind.as_ref().ok().and_then(IdentityKind::resource_id)
+    }
+}
+
 // === impl IdentityKind ===
 
 impl IdentityKind {

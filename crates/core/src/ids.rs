@@ -352,8 +352,8 @@ fn not_empty(text: &str, what: &'static str) -> Result<CaseInsensitive, InvalidI
     }
 }
 
-/// What ARM allows in subscription, group and identity names; nothing that could leave a path segment.
-fn is_name_character(c: char) -> bool {
+/// What ARM allows in subscription, group and resource names; nothing that could leave a path segment.
+pub(crate) fn is_name_character(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '(' | ')')
 }
 

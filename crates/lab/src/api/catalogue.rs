@@ -1,0 +1,243 @@
+//! Which resources does the API serve, and under which names?
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::Value;
+
+/// API group and plural name of one kind: the key of its collection in the [`Store`](super::Store).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Resource {
+    group: Cow<'static, str>,
+    plural: Cow<'static, str>,
+}
+
+/// Pods.
+pub static PODS: Resource = Resource::new("", "pods");
+/// Nodes.
+pub static NODES: Resource = Resource::new("", "nodes");
+/// Namespaces.
+pub static NAMESPACES: Resource = Resource::new("", "namespaces");
+/// Events in their core/v1 form; `events.k8s.io/v1` shows the same objects.
+pub static EVENTS: Resource = Resource::new("", "events");
+/// Secrets.
+pub static SECRETS: Resource = Resource::new("", "secrets");
+/// Config maps.
+pub static CONFIG_MAPS: Resource = Resource::new("", "configmaps");
+/// Service accounts.
+pub static SERVICE_ACCOUNTS: Resource = Resource::new("", "serviceaccounts");
+/// Endpoints.
+pub static ENDPOINTS: Resource = Resource::new("", "endpoints");
+/// Leases of leader election.
+pub static LEASES: Resource = Resource::new("coordination.k8s.io", "leases");
+/// Custom resource definitions; read only.
+pub static CRDS: Resource = Resource::new("apiextensions.k8s.io", "customresourcedefinitions");
+
+pub(crate) static EVENTS_K8S_IO: Resource = Resource::new("events.k8s.io", "events");
+
+/// What the server knows of one kind.
+#[derive(Clone, Debug)]
+pub(crate) struct Kind {
+    pub(crate) resource: Resource,
+    pub(crate) version: String,
+    pub(crate) kind: String,
+    pub(crate) list_kind: String,
+    pub(crate) singular: String,
+    pub(crate) short_names: Vec<String>,
+    pub(crate) namespaced: bool,
+    pub(crate) verbs: &'static [&'static str],
+    /// The definition of a custom kind: schema and printer columns.
+    pub(crate) custom: Option<Custom>,
+}
+
+/// What a definition adds to a custom kind.
+#[derive(Clone, Debug)]
+pub(crate) struct Custom {
+    pub(crate) schema: Value,
+    pub(crate) columns: Vec<Value>,
+}
+
+/// All kinds of one server.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    kinds: Vec<Kind>,
+}
+
+/// A definition that cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error("the custom resource definition {name} has no usable {missing}; generate deploy/crds again")]
+pub struct CrdError {
+    name: String,
+    missing: &'static str,
+}
+
+const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const READ: &[&str] = &["get", "list", "watch"];
+
+// === impl Resource ===
+
+impl Resource {
+    /// A resource by group (empty for core) and plural name.
+    pub const fn new(group: &'static str, plural: &'static str) -> Self {
+        Self { group: Cow::Borrowed(group), plural: Cow::Borrowed(plural) }
+    }
+
+    /// A resource by names known only at run time.
+    pub fn named(group: &str, plural: &str) -> Self {
+        Self { group: Cow::Owned(group.to_owned()), plural: Cow::Owned(plural.to_owned()) }
+    }
+
+    /// The API group; empty for core.
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// The plural, lower-case name.
+    pub fn plural(&self) -> &str {
+        &self.plural
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.plural)?;
+        if self.group.is_empty() { Ok(()) } else { write!(f, ".{}", self.group) }
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    fn built_in(
+        resource: &Resource,
+        kind: &str,
+        short: &str,
+        namespaced: bool,
+        verbs: &'static [&'static str],
+    ) -> Self {
+        Self {
+            resource: resource.clone(),
+            version: "v1".into(),
+            list_kind: format!("{kind}List"),
+            singular: kind.to_lowercase(),
+            kind: kind.into(),
+            short_names: short.split_whitespace().map(Into::into).collect(),
+            namespaced,
+            verbs,
+            custom: None,
+        }
+    }
+
+    fn from_definition(crd: &Value) -> Result<Self, CrdError> {
+        let name = crd["metadata"]["name"].as_str().unwrap_or("without a name").to_owned();
+        let missing = |missing| CrdError { name: name.clone(), missing };
+        let spec = &crd["spec"];
+        let text = |value: &Value, what| value.as_str().map(str::to_owned).ok_or_else(|| missing(what));
+        let version = spec["versions"]
+            .as_array()
+            .and_then(|versions| versions.iter().find(|v| v["served"] == true && v["storage"] == true))
+            .ok_or_else(|| missing("version"))?;
+        let kind = text(&spec["names"]["kind"], "spec.names.kind")?;
+        let schema = version["schema"]["openAPIV3Schema"].clone();
+        if !schema.is_object() {
+            return Err(missing("schema"));
+        }
+        let plural = text(&spec["names"]["plural"], "spec.names.plural")?;
+        let or = |value: &Value, default: String| value.as_str().map_or(default, str::to_owned);
+        Ok(Self {
+            resource: Resource::named(&text(&spec["group"], "spec.group")?, &plural),
+            version: text(&version["name"], "version name")?,
+            list_kind: or(&spec["names"]["listKind"], format!("{kind}List")),
+            singular: or(&spec["names"]["singular"], kind.to_lowercase()),
+            kind,
+            short_names: strings(&spec["names"]["shortNames"]),
+            namespaced: spec["scope"] == "Namespaced",
+            verbs: ALL,
+            custom: Some(Custom {
+                schema,
+                columns: version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
+            }),
+        })
+    }
+
+    /// Group and version as written in `apiVersion`.
+    pub(crate) fn api_version(&self) -> String {
+        match self.resource.group() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// The collection that holds the objects.
+    pub(crate) fn stored(&self) -> &Resource {
+        if self.resource == EVENTS_K8S_IO { &EVENTS } else { &self.resource }
+    }
+
+    /// Whether status is written through its own path, and ignored on the main one.
+    pub(crate) fn has_status(&self) -> bool {
+        [&PODS, &NODES, &NAMESPACES].contains(&&self.resource)
+    }
+}
+
+// === impl Catalogue ===
+
+impl Catalogue {
+    /// The built-in kinds and those of the definitions.
+    pub(crate) fn new(crds: &[Value]) -> Result<Self, CrdError> {
+        let mut kinds = vec![
+            Kind::built_in(&PODS, "Pod", "po", true, ALL),
+            Kind::built_in(&NODES, "Node", "no", false, ALL),
+            Kind::built_in(&NAMESPACES, "Namespace", "ns", false, ALL),
+            Kind::built_in(&EVENTS, "Event", "ev", true, ALL),
+            Kind::built_in(&SECRETS, "Secret", "", true, ALL),
+            Kind::built_in(&CONFIG_MAPS, "ConfigMap", "cm", true, ALL),
+            Kind::built_in(&SERVICE_ACCOUNTS, "ServiceAccount", "sa", true, ALL),
+            Kind::built_in(&ENDPOINTS, "Endpoints", "ep", true, ALL),
+            Kind::built_in(&EVENTS_K8S_IO, "Event", "ev", true, ALL),
+            Kind::built_in(&LEASES, "Lease", "", true, ALL),
+            Kind::built_in(&CRDS, "CustomResourceDefinition", "crd crds", false, READ),
+        ];
+        for crd in crds {
+            kinds.push(Kind::from_definition(crd)?);
+        }
+        Ok(Self { kinds })
+    }
+
+    /// The kind behind a path, if it is served.
+    pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Kind> {
+        self.kinds
+            .iter()
+            .find(|k| k.version == version && k.resource.group() == group && k.resource.plural() == plural)
+    }
+
+    /// The kind of a collection.
+    pub(crate) fn kind(&self, resource: &Resource) -> Option<&Kind> {
+        self.kinds.iter().find(|k| k.resource == *resource)
+    }
+
+    /// Every kind of one group and version.
+    pub(crate) fn members(&self, group: &str, version: &str) -> impl Iterator<Item = &Kind> {
+        self.kinds.iter().filter(move |k| k.version == version && k.resource.group() == group)
+    }
+
+    /// Every group and version once, core first.
+    pub(crate) fn group_versions(&self) -> Vec<(&str, &str)> {
+        let mut seen = Vec::new();
+        for kind in &self.kinds {
+            let pair = (kind.resource.group(), kind.version.as_str());
+            if !seen.contains(&pair) {
+                seen.push(pair);
+            }
+        }
+        seen
+    }
+
+    /// Every namespaced collection, each once.
+    pub(crate) fn namespaced(&self) -> impl Iterator<Item = &Resource> {
+        self.kinds.iter().filter(|k| k.namespaced && k.stored() == &k.resource).map(|k| &k.resource)
+    }
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect()
+}

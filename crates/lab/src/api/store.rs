@@ -1,0 +1,285 @@
+//! Where do the objects live, and how are they read and written?
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::Stream;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::admit::{self, Fields};
+use super::catalogue::{
+    CONFIG_MAPS, CRDS, Catalogue, CrdError, Kind, NAMESPACES, Resource, SERVICE_ACCOUNTS,
+};
+use super::history::Event;
+use super::selector::Selector;
+use super::status::Status;
+use state::{State, is_over};
+
+mod delete;
+mod follow;
+mod state;
+
+pub use delete::DeleteOptions;
+
+/// The objects of the cluster. Cheap to clone; all clones are the same store.
+///
+/// Every read and write is immediate and atomic. A namespace of `""` means "every namespace" when reading, and is
+/// what cluster-scoped kinds use.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    catalogue: Catalogue,
+    root_ca: String,
+    state: Mutex<State>,
+    latest: watch::Sender<u64>,
+}
+
+/// What a new store is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The custom resource definitions to serve, as objects.
+    pub crds: Vec<Value>,
+    /// PEM of the authority that signed the server's certificate; every namespace gets it as `kube-root-ca.crt`.
+    pub root_ca: String,
+    /// How many writes a watch may lag behind before it gets 410.
+    pub history: usize,
+}
+
+/// The objects of one collection at one version.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// The objects, by namespace and name.
+    pub items: Vec<Arc<Value>>,
+    /// Version of the list: a watch from here misses nothing.
+    pub version: u64,
+}
+
+/// How a write is to be done. The default is what the lab itself uses: everything is written, silently.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Write {
+    pub(super) dry_run: bool,
+    pub(super) fields: Fields,
+    pub(super) part: Part,
+}
+
+/// Which part of an object a write may change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Part {
+    #[default]
+    Whole,
+    /// All but the status, for kinds that have a status path.
+    Main,
+    /// The status only.
+    Status,
+}
+
+/// An object as stored, and what its writer should know.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) object: Arc<Value>,
+    pub(super) warnings: Vec<String>,
+}
+
+const SEEDED: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+// === impl Store ===
+
+impl Store {
+    /// A store with the usual namespaces and nothing else in it.
+    pub fn new(settings: Settings) -> Result<Self, CrdError> {
+        let store = Self {
+            inner: Arc::new(Inner {
+                catalogue: Catalogue::new(&settings.crds)?,
+                root_ca: settings.root_ca,
+                state: Mutex::new(State::new(settings.history)),
+                latest: watch::Sender::new(0),
+            }),
+        };
+        for mut crd in settings.crds {
+            let name = admit::text(&crd["metadata"]["name"]).to_owned();
+            crd["status"] = established(&crd);
+            crd["apiVersion"] = "apiextensions.k8s.io/v1".into();
+            admit::stamp(&mut crd);
+            store.locked().put(&CRDS, "", &name, crd);
+        }
+        for name in SEEDED {
+            // Cannot clash or be invalid: the store is new and the names are ours.
+            let _ = store.create(&NAMESPACES, "", json!({"metadata": {"name": name}}));
+        }
+        Ok(store)
+    }
+
+    /// One object.
+    pub fn get(&self, resource: &Resource, namespace: &str, name: &str) -> Result<Arc<Value>, Status> {
+        self.kind(resource)?;
+        self.locked().get(resource, namespace, name).ok_or_else(|| Status::not_found(resource, name))
+    }
+
+    /// All chosen objects of one namespace, or of all.
+    pub fn list(&self, resource: &Resource, namespace: &str, selector: &Selector) -> Result<List, Status> {
+        self.kind(resource)?;
+        let state = self.locked();
+        let items =
+            state.list(resource, namespace).filter(|object| selector.matches(object)).cloned().collect();
+        Ok(List { items, version: state.version() })
+    }
+
+    /// The chosen changes after `version`. The stream never ends by itself; its only error is 410, after which it ends.
+    pub fn watch(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        selector: Selector,
+        version: u64,
+    ) -> Result<impl Stream<Item = Result<Event, Status>> + Send + use<>, Status> {
+        self.kind(resource)?;
+        Ok(follow::changes(self.clone(), resource.clone(), namespace.to_owned(), selector, version))
+    }
+
+    /// Reads a label and a field selector for one collection; empty texts choose everything.
+    pub fn selector(&self, resource: &Resource, labels: &str, fields: &str) -> Result<Selector, Status> {
+        Selector::labels(labels)?.and_fields(self.kind(resource)?, fields)
+    }
+
+    /// Adds an object. Its name is taken from it (`metadata.name`, or made from `generateName`).
+    pub fn create(&self, resource: &Resource, namespace: &str, object: Value) -> Result<Arc<Value>, Status> {
+        self.create_as(resource, namespace, object, Write::default()).map(|written| written.object)
+    }
+
+    /// Replaces an object. If the new one carries a `resourceVersion` it must be the current one.
+    pub fn update(&self, resource: &Resource, namespace: &str, object: Value) -> Result<Arc<Value>, Status> {
+        let name = admit::text(&object["metadata"]["name"]).to_owned();
+        self.modify(resource, namespace, &name, |current| *current = object)
+    }
+
+    /// Changes an object in place. Nobody can write between, so there is no conflict and no retry.
+    pub fn modify(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        edit: impl FnOnce(&mut Value),
+    ) -> Result<Arc<Value>, Status> {
+        let edit = |object: &mut Value| {
+            edit(object);
+            Ok(())
+        };
+        self.modify_as(resource, namespace, name, Write::default(), edit).map(|written| written.object)
+    }
+
+    pub(super) fn create_as(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        object: Value,
+        write: Write,
+    ) -> Result<Written, Status> {
+        let kind = self.kind(resource)?;
+        let mut state = self.locked();
+        if kind.namespaced {
+            let parent = state
+                .get(&NAMESPACES, "", namespace)
+                .ok_or_else(|| Status::not_found(&NAMESPACES, namespace))?;
+            if parent["metadata"]["deletionTimestamp"].is_string() {
+                let why = format!(
+                    "unable to create new content in namespace {namespace} because it is being terminated"
+                );
+                return Err(Status::forbidden(resource, admit::text(&object["metadata"]["name"]), &why));
+            }
+        }
+        let (object, warnings) = admit::create(kind, namespace, object, write)?;
+        let name = admit::text(&object["metadata"]["name"]).to_owned();
+        if state.get(resource, namespace, &name).is_some() {
+            return Err(Status::already_exists(resource, &name));
+        }
+        if write.dry_run {
+            return Ok(Written { object: Arc::new(object), warnings });
+        }
+        let object = state.put(resource, namespace, &name, object);
+        if *resource == NAMESPACES {
+            self.furnish(&mut state, &name);
+        }
+        self.announce(&state);
+        Ok(Written { object, warnings })
+    }
+
+    pub(super) fn modify_as(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        write: Write,
+        edit: impl FnOnce(&mut Value) -> Result<(), Status>,
+    ) -> Result<Written, Status> {
+        let kind = self.kind(resource)?;
+        let mut state = self.locked();
+        let before = state.get(resource, namespace, name).ok_or_else(|| Status::not_found(resource, name))?;
+        let mut after = (*before).clone();
+        edit(&mut after)?;
+        let (after, warnings) = admit::update(kind, &before, after, write)?;
+        if write.dry_run || after == *before {
+            return Ok(Written { object: Arc::new(after), warnings });
+        }
+        let object = if is_over(&after) && *resource != NAMESPACES {
+            state.remove(resource, namespace, name, after)
+        } else {
+            state.put(resource, namespace, name, after)
+        };
+        state.sweep(self.catalogue(), namespace);
+        self.announce(&state);
+        Ok(Written { object, warnings })
+    }
+
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        &self.inner.catalogue
+    }
+
+    fn kind(&self, resource: &Resource) -> Result<&Kind, Status> {
+        self.inner
+            .catalogue
+            .kind(resource)
+            .ok_or_else(|| Status::new(404, "NotFound", "the server could not find the requested resource"))
+    }
+
+    /// Gives a new namespace what the controllers of a real cluster put into it.
+    fn furnish(&self, state: &mut State, namespace: &str) {
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+        let authority = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"},
+            "data": {"ca.crt": self.inner.root_ca},
+        });
+        for (resource, mut object) in [(&SERVICE_ACCOUNTS, account), (&CONFIG_MAPS, authority)] {
+            let name = admit::text(&object["metadata"]["name"]).to_owned();
+            object["metadata"]["namespace"] = namespace.into();
+            admit::stamp(&mut object);
+            state.put(resource, namespace, &name, object);
+        }
+    }
+
+    fn announce(&self, state: &State) {
+        self.inner.latest.send_replace(state.version());
+    }
+
+    // Writes leave the state whole even if an edit panics, so a poisoned lock is still good.
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn established(crd: &Value) -> Value {
+    let condition = |kind, reason, message| {
+        json!({"type": kind, "status": "True", "reason": reason, "message": message,
+               "lastTransitionTime": admit::now(0)})
+    };
+    json!({
+        "acceptedNames": crd["spec"]["names"],
+        "storedVersions": ["v1"],
+        "conditions": [
+            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        ],
+    })
+}

@@ -3,6 +3,8 @@
 //! `podid nmi …` and a link called `nmi` are the same; likewise for `mic` and `demo`, so that the
 //! image can stand in for the original's three.
 
+#![allow(unreachable_pub, reason = "the modules of a binary are its own")]
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,9 +57,9 @@ fn main() -> ExitCode {
     // A dependency that enables another provider would otherwise make the first handshake panic.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match command {
-        Command::Mic(args) => mic::run(args),
-        Command::Nmi(args) => nmi::run(args),
-        Command::Demo(args) => demo::run(args),
+        Command::Mic(args) => mic::run(&args),
+        Command::Nmi(args) => nmi::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "podid", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

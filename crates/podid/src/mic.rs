@@ -10,7 +10,7 @@ pub struct Args {
 }
 
 /// Runs the role until it is told to stop.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     args.logging.init()?;
     anyhow::bail!("this role is not part of this build yet")
 }

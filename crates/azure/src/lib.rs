@@ -1,1 +1,15 @@
 //! Clients of IMDS, Entra and ARM; clouds, credentials, and the driver of the token cache.
+//!
+//! Everything goes through one [`http::Client`]. Secrets and tokens are [`secrecy::SecretString`]s
+//! and appear in no error, log or `Debug` output.
+
+mod clock;
+pub mod cloud;
+pub mod config;
+pub mod credential;
+pub mod entra;
+pub mod http;
+pub mod imds;
+mod jitter;
+pub mod token;
+pub mod tokens;

@@ -1,0 +1,306 @@
+//! Who fetches a token when many ask for it?
+//!
+//! One fetch per key at a time, in a task of its own: callers join it, and it goes on when the
+//! caller who started it hangs up, so that the next one finds the token. [`podid_core::token`]
+//! decides when a token is served, refreshed ahead or fetched; this is its driver.
+//!
+//! Who may have a token is *not* decided here: whoever calls [`Tokens::get`] has checked that first,
+//! on every request. A token that is served takes one shared lock for the look-up and no allocation.
+
+mod slot;
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use podid_core::retry::Policy;
+use podid_core::token::{self, Decision, Moment};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use self::slot::{Landed, Slot};
+use crate::clock::Clock;
+use crate::token::Token;
+
+/// Tokens by key. Cheap to clone; all clones are one cache.
+///
+/// `V` is what is kept: a [`Token`], or something that a caller made of one so as not to make it again
+/// for each request. `E` is how fetches fail.
+pub struct Tokens<K, V, E> {
+    inner: Arc<Inner<K, V, E>>,
+}
+
+struct Inner<K, V, E> {
+    slots: RwLock<HashMap<K, Slot<V, E>>>,
+    settings: Settings,
+    tasks: TaskTracker,
+    clock: Clock,
+    flights: AtomicU64,
+}
+
+/// Limits of a cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Most keys that are kept. Beyond it the key that was unused for longest goes, one without a token first.
+    pub capacity: usize,
+    /// How long a source is left alone after failures in a row (`attempts` is not used: a new caller is a new
+    /// reason to ask). `Retry-After` lengthens that, by `patience` at most.
+    pub backoff: Policy,
+}
+
+/// What [`Tokens::get`] found.
+#[derive(Debug)]
+pub struct Served<V> {
+    /// The token, or what was made of it.
+    pub value: Arc<V>,
+    /// How much life it has left now: the `expires_in` to answer with.
+    pub left: Duration,
+    /// Whether it was there without waiting for the source.
+    pub cached: bool,
+}
+
+/// Why [`Tokens::get`] found nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure<E> {
+    /// The source failed and nothing that it gave earlier still lives.
+    #[error("{error}")]
+    Source {
+        /// How it failed, last time it was asked.
+        error: Arc<E>,
+        /// When it may be asked again, from now. Before that every caller gets this same failure.
+        retry_after: Duration,
+    },
+    /// The fetch ended without a result (it panicked, or the process is ending): ask again.
+    #[error("the request for the token was abandoned; try again")]
+    Abandoned,
+}
+
+/// How a fetch can fail, as far as the cache cares.
+pub trait SourceError {
+    /// How long the source asked us to wait, if it did.
+    fn retry_after(&self) -> Option<Duration>;
+}
+
+/// What a caller does after looking at its slot.
+enum Step<V, E> {
+    Serve(Served<V>),
+    Wait(watch::Receiver<Option<Landed<V, E>>>),
+    Refuse(Failure<E>),
+}
+
+// === impl Tokens ===
+
+impl<K, V, E> Tokens<K, V, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: AsRef<Token> + Send + Sync + 'static,
+    E: SourceError + Send + Sync + 'static,
+{
+    /// An empty cache whose fetches run as tasks of `tasks`.
+    pub fn new(settings: Settings, tasks: TaskTracker) -> Self {
+        Self::with_clock(settings, tasks, Clock::system())
+    }
+
+    pub(crate) fn with_clock(settings: Settings, tasks: TaskTracker, clock: Clock) -> Self {
+        let (slots, flights) = (RwLock::default(), AtomicU64::new(0));
+        Self { inner: Arc::new(Inner { slots, settings, tasks, clock, flights }) }
+    }
+
+    /// The token of `key`, from the cache or through `fetch`, which runs detached and only if it is needed.
+    ///
+    /// `fetch` has to end by itself (its calls have deadlines). Dropping the future of `get` leaves it running.
+    pub async fn get<F, Fetched>(&self, key: &K, fetch: F) -> Result<Served<V>, Failure<E>>
+    where
+        F: FnOnce() -> Fetched + Send + 'static,
+        Fetched: Future<Output = Result<V, E>> + Send,
+    {
+        let now = self.inner.clock.now();
+        if let Some(served) = self.inner.peek(key, now) {
+            return Ok(served);
+        }
+        let mut landing = match self.inner.step(key, now, fetch) {
+            Step::Serve(served) => return Ok(served),
+            Step::Refuse(failure) => return Err(failure),
+            Step::Wait(landing) => landing,
+        };
+        // The sender is dropped without a value only when the fetch itself is gone.
+        let landed = landing.wait_for(Option::is_some).await.ok().and_then(|landed| landed.clone());
+        landed.unwrap_or(Err(Failure::Abandoned)).map(|held| held.serve(self.inner.clock.now(), false))
+    }
+
+    /// Drops `value` if it is still what `key` holds: its audience refused it, so the next caller fetches anew.
+    pub fn discard(&self, key: &K, value: &Arc<V>) {
+        if let Some(slot) = self.inner.write().get_mut(key) {
+            slot.discard(value);
+        }
+    }
+
+    /// Drops every key that `keep` refuses, with what it holds; a fetch under way for it is not kept either.
+    pub fn retain(&self, mut keep: impl FnMut(&K) -> bool) {
+        self.inner.write().retain(|key, _| keep(key));
+    }
+
+    /// How many keys are known.
+    pub fn len(&self) -> usize {
+        self.inner.read().len()
+    }
+
+    /// Whether no key is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<K, V, E> Clone for Tokens<K, V, E> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<K, V, E> std::fmt::Debug for Tokens<K, V, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+// === impl Inner ===
+
+impl<K, V, E> Inner<K, V, E> {
+    // A panic while the lock is held leaves at worst a slot without its newest token.
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<K, Slot<V, E>>> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<K, Slot<V, E>>> {
+        self.slots.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K, V, E> Inner<K, V, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: AsRef<Token> + Send + Sync + 'static,
+    E: SourceError + Send + Sync + 'static,
+{
+    /// The usual case: a token that can be served as it is.
+    fn peek(&self, key: &K, now: Moment) -> Option<Served<V>> {
+        let slots = self.read();
+        let slot = slots.get(key)?;
+        slot.touch(now);
+        match token::decide(&slot.entry(), now) {
+            Decision::Fresh => slot.serve(now),
+            _ => None,
+        }
+    }
+
+    /// Every other case: somebody may have to start a fetch, and only one may.
+    fn step<F, Fetched>(self: &Arc<Self>, key: &K, now: Moment, fetch: F) -> Step<V, E>
+    where
+        F: FnOnce() -> Fetched + Send + 'static,
+        Fetched: Future<Output = Result<V, E>> + Send,
+    {
+        let mut slots = self.write();
+        if !slots.contains_key(key) {
+            slot::make_room(&mut slots, self.settings.capacity);
+        }
+        let slot = slots.entry(key.clone()).or_default();
+        slot.touch(now);
+        let decision = token::decide(&slot.entry(), now);
+        if matches!(decision, Decision::Fetch | Decision::RefreshAhead) {
+            let id = self.flights.fetch_add(1, Ordering::Relaxed);
+            let sender = slot.take_off(id);
+            let flight = Flight { cache: self.clone(), key: key.clone(), id, sender };
+            self.tasks.spawn(async move { flight.fly(fetch).await });
+        }
+        match decision {
+            Decision::Fresh | Decision::RefreshAhead => slot.serve(now).map(Step::Serve),
+            Decision::Join | Decision::Fetch => slot.landing().map(Step::Wait),
+            Decision::Expired(retry_after) => slot.failure(retry_after).map(Step::Refuse),
+        }
+        .unwrap_or(Step::Refuse(Failure::Abandoned))
+    }
+}
+
+/// A fetch under way. Dropped without landing, it lets the next caller start another one.
+struct Flight<K: Eq + Hash, V, E> {
+    cache: Arc<Inner<K, V, E>>,
+    key: K,
+    id: u64,
+    sender: watch::Sender<Option<Landed<V, E>>>,
+}
+
+// === impl Flight ===
+
+impl<K, V, E> Flight<K, V, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: AsRef<Token> + Send + Sync + 'static,
+    E: SourceError + Send + Sync + 'static,
+{
+    async fn fly<F, Fetched>(self, fetch: F)
+    where
+        F: FnOnce() -> Fetched,
+        Fetched: Future<Output = Result<V, E>>,
+    {
+        let outcome = fetch().await;
+        let now = self.cache.clock.now();
+        let landed = {
+            let mut slots = self.cache.write();
+            let mut gone = Slot::default();
+            // The key may have been dropped meanwhile: those who wait are served, nothing is kept.
+            let slot = slots.get_mut(&self.key).filter(|slot| slot.is_flying(self.id)).unwrap_or(&mut gone);
+            slot.land(outcome, now, &self.cache.settings.backoff)
+        };
+        self.sender.send_replace(Some(landed));
+    }
+}
+
+impl<K: Eq + Hash, V, E> Drop for Flight<K, V, E> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.cache.write().get_mut(&self.key).filter(|slot| slot.is_flying(self.id)) {
+            slot.crash();
+        }
+    }
+}
+
+// === impl Settings ===
+
+impl Default for Settings {
+    /// 2048 keys; half a second after the first failure, doubling to half a minute.
+    fn default() -> Self {
+        let backoff = Policy {
+            attempts: u32::MAX,
+            base: Duration::from_millis(500),
+            cap: Duration::from_secs(30),
+            patience: Duration::from_mins(5),
+        };
+        Self { capacity: 2048, backoff }
+    }
+}
+
+// === impl Failure ===
+
+impl<E> Clone for Failure<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Source { error, retry_after } => {
+                Self::Source { error: error.clone(), retry_after: *retry_after }
+            }
+            Self::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
+impl SourceError for crate::imds::Error {
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after()
+    }
+}
+
+impl SourceError for crate::entra::Error {
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after()
+    }
+}

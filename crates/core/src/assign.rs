@@ -48,7 +48,7 @@ pub enum Kind {
 pub struct Ledger {
     /// podid put them there, or is about to; it removes them when nobody needs them.
     pub put: Identities,
-    /// They were there before podid needed them; it never removes them.
+    /// They were there before podid needed them, or are protected; it never removes them.
     pub found: Identities,
 }
 
@@ -120,10 +120,9 @@ pub fn decide(
     let unneeded = ours.difference(&wish.needed);
     let (keep, remove): (Identities, Identities) =
         unneeded.cloned().partition(|id| protected.covers(id, present));
-    let found = present.identities.keys().filter(|id| wish.wants(id) && !ours.contains(*id));
-
-    let found: Identities = found.cloned().collect();
     let put: Identities = ours.difference(&keep).chain(&add).cloned().collect();
+    let found = present.identities.keys().filter(|id| wish.wants(id) && !put.contains(*id));
+    let found: Identities = found.cloned().collect();
     let after = Ledger { put: put.difference(&remove).cloned().collect(), found: found.clone() };
     let patches = patches(present, add, remove)?;
     Ok(Decision { ledger: Ledger { put, found }, patches, after })

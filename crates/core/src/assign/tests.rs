@@ -217,6 +217,9 @@ proptest! {
         let system = |kind: &Kind| matches!(kind, Kind::System | Kind::SystemAndUser);
         prop_assert_eq!(system(&present.kind), system(&result.kind));
 
+        for id in result.identities.keys().filter(|id| wish.wants(id)) {
+            prop_assert!(decision.after.knows(id), "what is used and there, somebody put there");
+        }
         let again = decide(&result, &wish, &decision.after, &protected, &barred).unwrap();
         prop_assert_eq!(again.patches, vec![]);
         prop_assert_eq!(again.after, decision.after);

@@ -128,9 +128,9 @@ pub fn decide(
     Ok(Decision { ledger: Ledger { put, found }, patches, after })
 }
 
-/// Whether `id` is on the VM or scale set and podid would remove it once nobody needs it there.
+/// Whether `id` is on the VM or scale set and podid removes it once nobody needs it there.
 pub fn removable(id: &IdentityResourceId, present: &Present, ledger: &Ledger, protected: &Protected) -> bool {
-    present.identities.contains_key(id) && !ledger.found.contains(id) && !protected.covers(id, present)
+    present.identities.contains_key(id) && ledger.put.contains(id) && !protected.covers(id, present)
 }
 
 /// Cuts the change into PATCHes and computes the type that each leaves behind. Additions come first,

@@ -12,6 +12,7 @@ pub mod assign;
 pub mod desired;
 pub mod facts;
 pub mod ids;
+pub mod lease;
 pub mod plan;
 pub mod redact;
 pub mod refusal;

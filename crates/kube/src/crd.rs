@@ -28,6 +28,13 @@ pub const GROUP: &str = "aadpodidentity.k8s.io";
 /// Group and version, as in `apiVersion`.
 pub const API_VERSION: &str = "aadpodidentity.k8s.io/v1";
 
+/// Plural names of the kinds that standard mode needs.
+pub const STANDARD: [&str; 4] =
+    ["azureidentities", "azureidentitybindings", "azureassignedidentities", "azurepodidentityexceptions"];
+
+/// Plural names of the kinds that managed mode needs.
+pub const MANAGED: [&str; 3] = ["azureidentities", "azureidentitybindings", "azurepodidentityexceptions"];
+
 /// Annotation that limits an `AzureIdentity` to pods of its own namespace if its value is `namespaced`.
 pub const BEHAVIOR_ANNOTATION: &str = "aadpodidentity.k8s.io/Behavior";
 

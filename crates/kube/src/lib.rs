@@ -1,6 +1,29 @@
 //! The custom resources, and the only place that names Kubernetes types: objects to facts, watches, lease, events.
+//!
+//! | question | room |
+//! | --- | --- |
+//! | what do the four kinds look like? | [`crd`] |
+//! | what does an object say to a decision? | [`facts`] |
+//! | what changes in the cluster? | [`watch`] |
+//! | what does it say right now? | [`lookup`] |
+//! | do we lead? | [`lease`] |
+//! | how are assignments written? | [`records`] |
+//! | how does a component remember something? | [`ledger`] |
+//! | how do owners of objects learn of it? | [`events`] |
+//! | how do we reach the API server? | [`client`] |
+//! | how does a call end? | [`call`] |
+//! | what has to be applied to a cluster? | [`manifests`] |
 
+pub mod call;
+pub mod client;
 pub mod crd;
+pub mod events;
 pub mod facts;
+pub mod lease;
+pub mod ledger;
+pub mod lookup;
 pub mod manifests;
+pub mod records;
 pub mod watch;
+
+pub use kube::Client;

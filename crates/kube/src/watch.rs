@@ -14,7 +14,6 @@ mod fact;
 mod known;
 mod parsed;
 
-use std::fmt;
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt};
@@ -27,6 +26,7 @@ pub use fact::{Fact, Original};
 use known::Known;
 use parsed::Parsed;
 
+use crate::call::chain;
 use crate::crd::NODE_LABEL;
 
 /// What a stream tells.
@@ -137,12 +137,9 @@ fn report<F: Fact>(error: &watcher::Error) {
                 "not allowed to watch; apply the role of deploy/infra to this service account"
             );
         }
-        error => tracing::warn!(kind, error = %Chain(error), "watch interrupted, trying again"),
+        error => tracing::warn!(kind, error = chain(error), "watch interrupted, trying again"),
     }
 }
-
-/// An error with its causes on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
 
 // === impl Change ===
 
@@ -153,19 +150,5 @@ impl<F: Fact> Clone for Change<F> {
             Self::Gone(key) => Self::Gone(key.clone()),
             Self::Synced => Self::Synced,
         }
-    }
-}
-
-// === impl Chain ===
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Peer contract §1.2. Comments of fields are what `kubectl explain` prints.
 
-// The derive macro repeats the struct inside a function, where nothing can reach it.
-#![allow(unreachable_pub)]
+// The derive macro repeats the struct inside a function, where nothing can reach it; and clippy takes
+// the columns for one.
+#![allow(unreachable_pub, clippy::duplicated_attributes)]
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

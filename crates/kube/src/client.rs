@@ -1,0 +1,123 @@
+//! How do we reach the API server, and is it the one that we need?
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+
+use crate::call::{CallError, bounded, chain};
+use crate::crd::{API_VERSION, GROUP};
+
+/// Time for a connection to come about, and for one small question.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no client. All of them end the program; each says what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The kubeconfig file cannot be read.
+    #[error("cannot read kubeconfig {path}: {problem}; check --kubeconfig and the file's permissions")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        problem: String,
+    },
+    /// The kubeconfig file is not one.
+    #[error("kubeconfig {path} is malformed: {problem}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        problem: String,
+    },
+    /// The kubeconfig file does not say which cluster and user to use.
+    #[error(
+        "kubeconfig {path} has no usable context: {problem}; choose one with \
+         `kubectl --kubeconfig {path} config use-context NAME`"
+    )]
+    Context {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        problem: String,
+    },
+    /// No kubeconfig was given, and this is no pod of a cluster.
+    #[error("not in a cluster ({0}); give --kubeconfig FILE to reach one from outside")]
+    NotInCluster(String),
+    /// Certificates, keys or the user agent cannot be used.
+    #[error("cannot set up the connection to the API server: {0}")]
+    Unusable(String),
+}
+
+/// Why the cluster is not ready for us.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// A custom resource is not defined.
+    #[error("the cluster does not define {0}; run: kubectl apply -f deploy/crds")]
+    Undefined(String),
+    /// The API server did not answer the question.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// A client for the cluster of `kubeconfig`, or of the pod that we are in if there is none.
+///
+/// Nothing is sent yet. Calls are not repeated behind the caller's back: an answer such as 429 or
+/// 503 would otherwise be retried for minutes, past every deadline of ours.
+pub async fn connect(kubeconfig: Option<&Path>, user_agent: &str) -> Result<Client, ConnectError> {
+    let mut config = match kubeconfig {
+        Some(path) => read(path).await?,
+        None => Config::incluster().map_err(|error| ConnectError::NotInCluster(chain(&error)))?,
+    };
+    let agent = user_agent
+        .parse()
+        .map_err(|_| ConnectError::Unusable(format!("user agent {user_agent:?} is no header value")))?;
+    config.headers.push((http::header::USER_AGENT, agent));
+    config.default_retry = false;
+    config.connect_timeout = Some(PATIENCE);
+    Client::try_from(config).map_err(|error| ConnectError::Unusable(chain(&error)))
+}
+
+async fn read(path: &Path) -> Result<Config, ConnectError> {
+    let fail = |error: KubeconfigError| explain(path.to_owned(), &error);
+    let kubeconfig = Kubeconfig::read_from(path).map_err(fail)?;
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(fail)
+}
+
+fn explain(path: PathBuf, error: &KubeconfigError) -> ConnectError {
+    let problem = chain(error);
+    match error {
+        KubeconfigError::ReadConfig(error, _) => {
+            ConnectError::Unreadable { path, problem: error.to_string() }
+        }
+        KubeconfigError::CurrentContextNotSet
+        | KubeconfigError::LoadContext(_)
+        | KubeconfigError::LoadClusterOfContext(_)
+        | KubeconfigError::MissingClusterUrl => ConnectError::Context { path, problem },
+        KubeconfigError::LoadCertificateAuthority(_)
+        | KubeconfigError::LoadClientCertificate(_)
+        | KubeconfigError::LoadClientKey(_) => {
+            ConnectError::Unusable(format!("{}: {problem}", path.display()))
+        }
+        _ => ConnectError::Malformed { path, problem },
+    }
+}
+
+/// Checks that the cluster defines the custom resources `plurals`, such as [`crd::STANDARD`].
+///
+/// Asks discovery, which every service account may.
+///
+/// [`crd::STANDARD`]: crate::crd::STANDARD
+pub async fn require_crds(client: &Client, plurals: &[&str]) -> Result<(), NotReady> {
+    let call = client.list_api_group_resources(API_VERSION);
+    let defined = match bounded(|| format!("discover {API_VERSION}"), PATIENCE, call).await {
+        Ok(list) => list.resources.into_iter().map(|resource| resource.name).collect(),
+        Err(CallError::Absent { .. }) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    match plurals.iter().find(|plural| !defined.iter().any(|name| name == **plural)) {
+        None => Ok(()),
+        Some(missing) => Err(NotReady::Undefined(format!("{missing}.{GROUP}"))),
+    }
+}

@@ -1,0 +1,132 @@
+//! How does an event get to the API server?
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event as EventObject, EventSource, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use super::{COMPONENT, Event, LIMIT, Severity, Subject};
+use crate::call::{CallError, bounded};
+use crate::crd::API_VERSION;
+
+/// How long a repeated event is counted on the object that was written first.
+const COUNTED: Duration = Duration::from_mins(10);
+
+/// Events that are remembered for counting.
+const REMEMBERED: usize = 1024;
+
+/// Characters of an object's name that fit into the name of an event.
+const LONGEST_PREFIX: usize = 230;
+
+/// The task that writes what was recorded.
+pub struct Deliveries {
+    client: Client,
+    instance: String,
+    events: mpsc::Receiver<Event>,
+    written: HashMap<Event, Written>,
+    budget: Budget,
+}
+
+#[derive(Debug)]
+struct Written {
+    name: String,
+    count: i32,
+    at: Instant,
+}
+
+// === impl Deliveries ===
+
+impl Deliveries {
+    pub(super) fn new(client: Client, instance: &str, events: mpsc::Receiver<Event>) -> Self {
+        let instance = instance.to_owned();
+        Self { client, instance, events, written: HashMap::new(), budget: Budget::default() }
+    }
+
+    /// Writes until the last recorder is gone. A failure is logged: events are a courtesy.
+    pub async fn run(mut self) {
+        while let Some(event) = self.events.recv().await {
+            if let Err(error) = self.deliver(event).await {
+                tracing::debug!(error = %error, "event not written");
+            }
+        }
+    }
+
+    async fn deliver(&mut self, event: Event) -> Result<(), CallError> {
+        let now = Instant::now();
+        self.written.retain(|_, written| now.duration_since(written.at) < COUNTED);
+        if !self.budget.spend(event.subject, &event.id, now) {
+            tracing::debug!(object = %event.id, reason = event.reason, "too many events on one object");
+            return Ok(());
+        }
+        let api: Api<EventObject> = Api::namespaced(self.client.clone(), &event.id.namespace);
+        let what = || format!("write event of {}", event.id);
+        if let Some(written) = self.written.get_mut(&event) {
+            let count = written.count + 1;
+            let patch = Patch::Merge(json!({"count": count, "lastTimestamp": Time(Timestamp::now())}));
+            match bounded(what, LIMIT, api.patch(&written.name, &PatchParams::default(), &patch)).await {
+                // It has expired on the server: write a new one.
+                Err(CallError::Absent { .. }) => {}
+                Err(error) => return Err(error),
+                Ok(_) => {
+                    written.count = count;
+                    return Ok(());
+                }
+            }
+        }
+        let object = object(&event, &self.instance, Timestamp::now());
+        bounded(what, LIMIT, api.create(&PostParams::default(), &object)).await?;
+        if self.written.len() < REMEMBERED {
+            let name = object.metadata.name.unwrap_or_default();
+            self.written.insert(event, Written { name, count: 1, at: now });
+        }
+        Ok(())
+    }
+}
+
+fn object(event: &Event, instance: &str, now: Timestamp) -> EventObject {
+    let (api_version, kind) = match event.subject {
+        Subject::Identity => (API_VERSION, "AzureIdentity"),
+        Subject::Binding => (API_VERSION, "AzureIdentityBinding"),
+        Subject::Assignment => (API_VERSION, "AzureAssignedIdentity"),
+        Subject::Pod => ("v1", "Pod"),
+    };
+    let severity = match event.severity {
+        Severity::Normal => "Normal",
+        Severity::Warning => "Warning",
+    };
+    // Names are of ASCII letters and may be 253 long, this one's with the time.
+    let prefix: String = event.id.name.chars().take(LONGEST_PREFIX).collect();
+    EventObject {
+        metadata: ObjectMeta {
+            name: Some(format!("{prefix}.{:x}", now.as_nanosecond())),
+            namespace: Some(event.id.namespace.to_string()),
+            ..ObjectMeta::default()
+        },
+        involved_object: ObjectReference {
+            api_version: Some(api_version.to_owned()),
+            kind: Some(kind.to_owned()),
+            namespace: Some(event.id.namespace.to_string()),
+            name: Some(event.id.name.to_string()),
+            uid: event.uid.as_ref().map(|uid| uid.as_str().to_owned()),
+            ..ObjectReference::default()
+        },
+        type_: Some(severity.to_owned()),
+        reason: Some(event.reason.to_owned()),
+        message: Some(event.message.clone()),
+        source: Some(EventSource { component: Some(COMPONENT.to_owned()), host: None }),
+        reporting_component: Some(COMPONENT.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        count: Some(1),
+        first_timestamp: Some(Time(now)),
+        last_timestamp: Some(Time(now)),
+        ..EventObject::default()
+    }
+}

@@ -3,6 +3,7 @@
 //! Everything goes through one [`http::Client`]. Secrets and tokens are [`secrecy::SecretString`]s
 //! and appear in no error, log or `Debug` output.
 
+pub mod arm;
 mod clock;
 pub mod cloud;
 pub mod config;

@@ -1,3 +1,88 @@
-//! The only door for people and CI.
+//! Which command stands for each piece of work on this repository?
+//!
+//! The only door for people and CI: what CI runs is `cargo xtask test`, and nothing else.
 
-fn main() {}
+mod assets;
+mod bench;
+mod command;
+mod deny;
+mod generate;
+mod report;
+mod stage;
+mod tally;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::stage::Stage;
+use crate::workspace::Workspace;
+
+/// Tests, checks and generates podid.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every check and every test, then say in one line how many passed
+    ///
+    /// All stages run, also after a failure; the exit code is 0 only if nothing failed. What cannot run on
+    /// this machine is skipped loudly, or fails when CI=true.
+    Test {
+        /// Run only these stages, separated by commas
+        #[arg(long, value_name = "STAGE", value_enum, value_delimiter = ',')]
+        only: Vec<Stage>,
+    },
+    /// Run what needs no test to run: format, clippy, generated files, docs, dependencies
+    Lint,
+    /// Write the files under deploy/ that are generated from Rust
+    Gen {
+        /// Write nothing; fail if a file is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the Go programs that the tests need into target/testassets (needs Go)
+    Assets,
+    /// Measure; see docs/performance.md for what the figures mean
+    Bench {
+        /// Run only benches whose name contains this
+        filter: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Test { only } if only.is_empty() => Ok(report::run(&workspace, Stage::ALL)),
+        Command::Test { only } => Ok(report::run(&workspace, &only)),
+        Command::Lint => Ok(report::run(&workspace, Stage::LINT)),
+        Command::Gen { check: true } => {
+            generate::check(&workspace)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Gen { check: false } => {
+            generate::write(&workspace)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Assets => {
+            println!("{}", assets::kubectl(&workspace)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Bench { filter } => bench::run(&workspace, filter.as_deref()),
+    }
+}

@@ -1,0 +1,110 @@
+//! How is a program run so that people see its output at once and we can count its tests?
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+
+use crate::tally::Tally;
+
+/// Runs a program whose success is one check.
+pub(crate) fn check(mut command: Command) -> anyhow::Result<Tally> {
+    let status = command.status().with_context(|| cannot_run(&command))?;
+    Ok(if status.success() { Tally::PASSED } else { Tally::FAILED })
+}
+
+/// Runs a program that prints closing lines of tests, and adds them up.
+///
+/// A program that fails without having counted a failure (it did not compile, or it crashed) is one failure
+/// more; one that succeeds without having counted anything ran no test, and that is a failure too.
+pub(crate) fn tests(command: Command) -> anyhow::Result<Tally> {
+    tests_to(command, &mut std::io::stdout())
+}
+
+fn tests_to(mut command: Command, to: &mut impl Write) -> anyhow::Result<Tally> {
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| cannot_run(&command))?;
+    let mut tally = match child.stdout.take() {
+        Some(stdout) => count(stdout, to)?,
+        None => Tally::default(),
+    };
+    let status = child.wait().with_context(|| cannot_run(&command))?;
+    let no_test = tally == Tally::default();
+    if no_test && status.success() {
+        eprintln!("no test was run");
+    }
+    if no_test || (tally.failed == 0 && !status.success()) {
+        tally += Tally::FAILED;
+    }
+    Ok(tally)
+}
+
+/// Copies lines and adds up those that count tests.
+fn count(from: impl Read, to: &mut impl Write) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut lines = BufReader::new(from);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        to.flush()?;
+        if let Some(counted) = Tally::parse(String::from_utf8_lossy(&line).trim_end()) {
+            tally += counted;
+        }
+        line.clear();
+    }
+    Ok(tally)
+}
+
+fn cannot_run(command: &Command) -> String {
+    format!("cannot run {}", command.get_program().to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shell that plays a test program.
+    fn program(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    /// What it counts; its output must not get among ours, where it would count as well.
+    fn tests(script: &str) -> Tally {
+        tests_to(program(script), &mut std::io::sink()).unwrap()
+    }
+
+    #[test]
+    fn several_programs_in_one_output_add_up() {
+        let output = b"running 2 tests\n\
+            test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n\
+            \xff\n\
+            4 passed, 0 failed, 1 skipped";
+        let mut copy = Vec::new();
+        let tally = count(&output[..], &mut copy).unwrap();
+        assert_eq!(tally, Tally { passed: 5, failed: 1, skipped: 1 });
+        assert_eq!(copy, output);
+    }
+
+    #[test]
+    fn a_program_that_fails_without_counting_a_failure_is_one() {
+        assert_eq!(tests("exit 101"), Tally::FAILED);
+        let crashed = tests("echo 3 passed, 0 failed; exit 1");
+        assert_eq!((crashed.passed, crashed.failed), (3, 1));
+        let counted = tests("echo 3 passed, 2 failed; exit 1");
+        assert_eq!((counted.passed, counted.failed), (3, 2));
+    }
+
+    #[test]
+    fn a_program_that_runs_no_test_has_not_passed() {
+        assert_eq!(tests("true"), Tally::FAILED);
+    }
+
+    #[test]
+    fn a_check_passes_or_fails_and_a_missing_program_is_named() {
+        assert_eq!(check(program("true")).unwrap(), Tally::PASSED);
+        assert_eq!(check(program("false")).unwrap(), Tally::FAILED);
+        let error = check(Command::new("no-such-program")).unwrap_err();
+        assert!(error.to_string().contains("no-such-program"));
+    }
+}

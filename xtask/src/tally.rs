@@ -1,0 +1,105 @@
+//! How many tests passed, according to what a test program printed?
+
+use std::fmt;
+use std::ops::AddAssign;
+
+/// Counts of tests, or of checks that count as one test each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
+}
+
+// === impl Tally ===
+
+impl Tally {
+    /// One check that passed.
+    pub(crate) const PASSED: Self = Self { passed: 1, failed: 0, skipped: 0 };
+    /// One check that failed.
+    pub(crate) const FAILED: Self = Self { passed: 0, failed: 1, skipped: 0 };
+    /// One check that could not be made.
+    pub(crate) const SKIPPED: Self = Self { passed: 0, failed: 0, skipped: 1 };
+
+    /// What a closing line of a test program says; nothing for any other line.
+    ///
+    /// Reads libtest's line and that of our programs with a `main` of their own, `N passed, N failed, N skipped`.
+    /// Tests marked `#[ignore]` are not counted: they belong to another stage, which runs them.
+    pub(crate) fn parse(line: &str) -> Option<Self> {
+        let (parts, separator) = match line.strip_prefix("test result: ") {
+            Some(rest) => (rest.split_once(". ")?.1, "; "),
+            None => (line, ", "),
+        };
+        let mut counts = parts.split(separator);
+        Some(Self {
+            passed: count(counts.next()?, "passed")?,
+            failed: count(counts.next()?, "failed")?,
+            skipped: match counts.next() {
+                Some(part) if separator == ", " => count(part, "skipped")?,
+                _ => 0,
+            },
+        })
+    }
+}
+
+fn count(part: &str, what: &str) -> Option<usize> {
+    let (number, word) = part.split_once(' ')?;
+    if word == what { number.parse().ok() } else { None }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_of_both_kinds_are_read() {
+        let cases = [
+            (
+                "test result: ok. 38 passed; 0 failed; 2 ignored; 0 measured; 1 filtered out; finished in 0.12s",
+                (38, 0, 0),
+            ),
+            ("test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out", (3, 4, 0)),
+            ("13 passed, 1 failed, 5 skipped", (13, 1, 5)),
+            ("13 passed, 0 failed", (13, 0, 0)),
+        ];
+        for (line, (passed, failed, skipped)) in cases {
+            assert_eq!(Tally::parse(line), Some(Tally { passed, failed, skipped }), "{line}");
+        }
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        for line in [
+            "",
+            "test tasks::tests::the_first_death ... ok",
+            "running 38 tests",
+            "38 passed",
+            "all 38 passed, 0 failed",
+            "38 passed, 0 failed, 0 skipped in all",
+            "x passed, 0 failed",
+            "test result: unclear",
+        ] {
+            assert_eq!(Tally::parse(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back() {
+        let tally = Tally { passed: 7, failed: 1, skipped: 2 };
+        assert_eq!(Tally::parse(&tally.to_string()), Some(tally));
+    }
+}

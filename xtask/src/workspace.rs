@@ -1,0 +1,70 @@
+//! Where is everything?
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+/// The folders of this workspace.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    /// The folder of the workspace's `Cargo.toml`.
+    pub(crate) root: PathBuf,
+    /// Cargo's target folder.
+    pub(crate) target: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    workspace_root: PathBuf,
+    target_directory: PathBuf,
+}
+
+// === impl Workspace ===
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let output = Command::new(cargo_path())
+            .args(["metadata", "--no-deps", "--format-version=1"])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+            .output()
+            .context("cannot run cargo metadata")?;
+        anyhow::ensure!(
+            output.status.success(),
+            "cargo metadata failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        let metadata: Metadata =
+            serde_json::from_slice(&output.stdout).context("cargo metadata printed something unexpected")?;
+        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory })
+    }
+
+    /// Cargo with `arguments`, to be run in the workspace.
+    pub(crate) fn cargo<const N: usize>(&self, arguments: [&str; N]) -> Command {
+        self.command(cargo_path(), arguments)
+    }
+
+    /// `program` with `arguments`, to be run in the workspace.
+    pub(crate) fn command<const N: usize>(
+        &self,
+        program: impl AsRef<std::ffi::OsStr>,
+        arguments: [&str; N],
+    ) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&self.root);
+        command
+    }
+}
+
+/// The cargo that runs us, so that a `+toolchain` holds for everything.
+fn cargo_path() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Whether this is a CI run, where nothing may be skipped for want of a tool.
+pub(crate) fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+}

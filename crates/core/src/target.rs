@@ -32,7 +32,16 @@ pub fn target(node: &Node) -> Result<ComputeId, NoTarget> {
     if written.is_empty() {
         return Err(NoTarget::Empty);
     }
-    parse(path(written)).ok_or_else(|| NoTarget::NotAzure(written.to_owned()))
+    instance(path(written)).ok_or_else(|| NoTarget::NotAzure(written.to_owned()))
+}
+
+/// The VM or scale set with the ARM id `text`, such as podid writes into its ledger.
+pub fn parse(text: &str) -> Option<ComputeId> {
+    let (kind, [subscription, group, name], rest) = split(text.trim())?;
+    rest.is_empty().then(|| match kind {
+        Kind::Machine => ComputeId::virtual_machine(subscription, group, name),
+        Kind::ScaleSet => ComputeId::scale_set(subscription, group, name),
+    })
 }
 
 /// The id without the scheme `azure://`; other schemes stay, and then fail to parse.
@@ -44,15 +53,32 @@ fn path(written: &str) -> &str {
     }
 }
 
-fn parse(path: &str) -> Option<ComputeId> {
+/// A machine itself, or the scale set of the instance that `path` names.
+fn instance(path: &str) -> Option<ComputeId> {
+    let (kind, [subscription, group, name], rest) = split(path)?;
+    match (kind, rest.as_slice()) {
+        (Kind::Machine, []) => Some(ComputeId::virtual_machine(subscription, group, name)),
+        (Kind::ScaleSet, [machines, _instance]) if machines.eq_ignore_ascii_case("virtualMachines") => {
+            Some(ComputeId::scale_set(subscription, group, name))
+        }
+        _ => None,
+    }
+}
+
+/// The type segment that carries identities.
+enum Kind {
+    Machine,
+    ScaleSet,
+}
+
+/// Type, `[subscription, group, name]` and what follows, if `path` is below `Microsoft.Compute`.
+fn split(path: &str) -> Option<(Kind, [&str; 3], Vec<&str>)> {
     let parts: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
     if !parts.iter().all(|part| is_segment(part)) {
         return None;
     }
-    let (head, child) = parts.split_at_checked(8)?;
-    let [subscriptions, subscription, groups, group, providers, provider, kind, name] = head else {
-        return None;
-    };
+    let (head, rest) = parts.split_first_chunk::<8>()?;
+    let [subscriptions, subscription, groups, group, providers, provider, kind, name] = *head;
     let fixed = [
         (subscriptions, "subscriptions"),
         (groups, "resourceGroups"),
@@ -62,18 +88,14 @@ fn parse(path: &str) -> Option<ComputeId> {
     if !fixed.iter().all(|(part, word)| part.eq_ignore_ascii_case(word)) {
         return None;
     }
-    match child {
-        [] if kind.eq_ignore_ascii_case("virtualMachines") => {
-            Some(ComputeId::virtual_machine(subscription, group, name))
-        }
-        [machines, _instance]
-            if kind.eq_ignore_ascii_case("virtualMachineScaleSets")
-                && machines.eq_ignore_ascii_case("virtualMachines") =>
-        {
-            Some(ComputeId::scale_set(subscription, group, name))
-        }
-        _ => None,
-    }
+    let kind = if kind.eq_ignore_ascii_case("virtualMachines") {
+        Kind::Machine
+    } else if kind.eq_ignore_ascii_case("virtualMachineScaleSets") {
+        Kind::ScaleSet
+    } else {
+        return None;
+    };
+    Some((kind, [subscription, group, name], rest.to_vec()))
 }
 
 /// Whether `part` can be one segment of an ARM path and nothing else.
@@ -130,6 +152,15 @@ mod tests {
         let one = on(INSTANCE).unwrap();
         assert_ne!(one, on(&INSTANCE.replace("MC_rg", "MC_other")).unwrap());
         assert_ne!(one, on(&INSTANCE.replace("s-1", "s-2")).unwrap());
+    }
+
+    #[test]
+    fn an_id_that_was_written_is_read_again() {
+        let ids = [ComputeId::virtual_machine("s-1", "g", "vm"), ComputeId::scale_set("s-1", "g", "pool")];
+        for id in ids {
+            assert_eq!(parse(id.as_str()), Some(id.clone()));
+            assert_eq!(parse(&format!("{id}/virtualMachines/0")), None);
+        }
     }
 
     #[test]

@@ -40,9 +40,11 @@ pub struct Record {
     pub identity: Embedded,
     /// Copy of the binding.
     pub binding: Embedded,
+    /// How far it got already: an identity that is on the node's VM or scale set needs no second write.
+    pub state: AssignmentState,
 }
 
-/// Creates the assignment in state `Created`. [`CallError::Conflict`] if there is one of that name.
+/// Creates the assignment. [`CallError::Conflict`] if there is one of that name.
 pub async fn create_assignment(client: &Client, record: &Record) -> Result<Assignment, CallError> {
     let what = || format!("create AzureAssignedIdentity {}", record.id);
     let api = assignments(client, &record.id);
@@ -52,7 +54,7 @@ pub async fn create_assignment(client: &Client, record: &Record) -> Result<Assig
         .map_err(|error| CallError::Refused { what: what(), problem: format!("stored otherwise: {error}") })
 }
 
-/// Gives an existing assignment the copies and node of `record` and state `Created` again.
+/// Gives an existing assignment the copies, the node and the state of `record`.
 pub async fn renew_assignment(client: &Client, record: &Record) -> Result<(), CallError> {
     let object = record.object();
     // `add` replaces what is there as a whole; a merge would keep fields that the new copy lacks.
@@ -167,7 +169,7 @@ impl Record {
                 ..AzureAssignedIdentitySpec::default()
             },
             status: Some(AssignedStatus {
-                status: Some(state::CREATED.to_owned()),
+                status: Some(spell(self.state).to_owned()),
                 available_replicas: Some(1),
                 metadata: None,
             }),

@@ -6,13 +6,16 @@
 
 mod admit;
 mod catalogue;
+mod convert;
 mod history;
 mod logs;
+mod patch;
 mod schema;
 mod selector;
 mod server;
 mod status;
 mod store;
+mod table;
 
 pub use catalogue::{
     CONFIG_MAPS, CRDS, CrdError, ENDPOINTS, EVENTS, LEASES, NAMESPACES, NODES, PODS, Resource, SECRETS,

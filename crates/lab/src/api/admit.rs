@@ -160,7 +160,7 @@ fn identify(kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), Stat
         return Err(Status::bad_request("metadata is not a JSON object"));
     }
     for (field, expected, label) in
-        [("apiVersion", kind.api_version(), "API version"), ("kind", kind.kind.clone(), "kind")]
+        [("apiVersion", kind.api_version(), "API version"), ("kind", kind.name.clone(), "kind")]
     {
         let given = text(&object[field]);
         if !given.is_empty() && given != expected {
@@ -201,7 +201,7 @@ fn check(
                 "{kind} in version \"{}\" cannot be handled as a {kind}: strict decoding error: {}",
                 kind.version,
                 texts.join(", "),
-                kind = kind.kind,
+                kind = kind.name,
             )));
         }
         if fields == Fields::Warn {
@@ -216,7 +216,7 @@ fn check(
     if causes.is_empty() {
         return Ok(warnings);
     }
-    Err(Status::invalid(kind.resource.group(), &kind.kind, key(object).1, &causes))
+    Err(Status::invalid(kind.resource.group(), &kind.name, key(object).1, &causes))
 }
 
 fn complete_namespace(namespace: &mut Value) {

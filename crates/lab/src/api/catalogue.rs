@@ -40,8 +40,9 @@ pub(crate) static EVENTS_K8S_IO: Resource = Resource::new("events.k8s.io", "even
 pub(crate) struct Kind {
     pub(crate) resource: Resource,
     pub(crate) version: String,
-    pub(crate) kind: String,
-    pub(crate) list_kind: String,
+    /// The name of the kind as objects carry it.
+    pub(crate) name: String,
+    pub(crate) list_name: String,
     pub(crate) singular: String,
     pub(crate) short_names: Vec<String>,
     pub(crate) namespaced: bool,
@@ -110,7 +111,7 @@ impl fmt::Display for Resource {
 impl Kind {
     fn built_in(
         resource: &Resource,
-        kind: &str,
+        name: &str,
         short: &str,
         namespaced: bool,
         verbs: &'static [&'static str],
@@ -118,9 +119,9 @@ impl Kind {
         Self {
             resource: resource.clone(),
             version: "v1".into(),
-            list_kind: format!("{kind}List"),
-            singular: kind.to_lowercase(),
-            kind: kind.into(),
+            list_name: format!("{name}List"),
+            singular: name.to_lowercase(),
+            name: name.into(),
             short_names: short.split_whitespace().map(Into::into).collect(),
             namespaced,
             verbs,
@@ -129,15 +130,15 @@ impl Kind {
     }
 
     fn from_definition(crd: &Value) -> Result<Self, CrdError> {
-        let name = crd["metadata"]["name"].as_str().unwrap_or("without a name").to_owned();
-        let missing = |missing| CrdError { name: name.clone(), missing };
+        let crd_name = crd["metadata"]["name"].as_str().unwrap_or("without a name");
+        let missing = |missing| CrdError { name: crd_name.to_owned(), missing };
         let spec = &crd["spec"];
         let text = |value: &Value, what| value.as_str().map(str::to_owned).ok_or_else(|| missing(what));
         let version = spec["versions"]
             .as_array()
             .and_then(|versions| versions.iter().find(|v| v["served"] == true && v["storage"] == true))
             .ok_or_else(|| missing("version"))?;
-        let kind = text(&spec["names"]["kind"], "spec.names.kind")?;
+        let name = text(&spec["names"]["kind"], "spec.names.kind")?;
         let schema = version["schema"]["openAPIV3Schema"].clone();
         if !schema.is_object() {
             return Err(missing("schema"));
@@ -147,9 +148,9 @@ impl Kind {
         Ok(Self {
             resource: Resource::named(&text(&spec["group"], "spec.group")?, &plural),
             version: text(&version["name"], "version name")?,
-            list_kind: or(&spec["names"]["listKind"], format!("{kind}List")),
-            singular: or(&spec["names"]["singular"], kind.to_lowercase()),
-            kind,
+            list_name: or(&spec["names"]["listKind"], format!("{name}List")),
+            singular: or(&spec["names"]["singular"], name.to_lowercase()),
+            name,
             short_names: strings(&spec["names"]["shortNames"]),
             namespaced: spec["scope"] == "Namespaced",
             verbs: ALL,

@@ -136,7 +136,8 @@ mod tests {
     }
 
     fn seen(history: &History, version: u64, selector: &str) -> Result<Vec<(u64, &'static str)>, u64> {
-        let events = history.since(version, &PODS, "", &Selector::labels(selector).unwrap())?;
+        let selector = Selector::labels(selector).unwrap_or_default();
+        let events = history.since(version, &PODS, "", &selector)?;
         Ok(events.iter().map(|event| (event.version, event.change.as_str())).collect())
     }
 

@@ -21,6 +21,13 @@ use super::status::Status;
 use super::store::Store;
 
 mod answer;
+mod discovery;
+mod follow;
+mod objects;
+mod openapi;
+mod query;
+mod reply;
+mod route;
 
 /// A streamed or whole answer.
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -79,7 +86,7 @@ async fn serve_connection(server: Arc<Server>, tls: TlsAcceptor, stream: TcpStre
     let shutdown = server.shutdown.clone();
     let service = service_fn(|request| answer_one(server.clone(), request));
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(300));
+    builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_mins(5));
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -95,9 +102,9 @@ async fn serve_connection(server: Arc<Server>, tls: TlsAcceptor, stream: TcpStre
 
 async fn answer_one(server: Arc<Server>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     if !server.knows(request.headers().get(header::AUTHORIZATION)) {
-        return Ok(answer::refuse(&Status::new(401, "Unauthorized", "Unauthorized")));
+        return Ok(reply::refusal(&Status::new(401, "Unauthorized", "Unauthorized")));
     }
-    Ok(answer::respond(&server, request).await.unwrap_or_else(|status| answer::refuse(&status)))
+    Ok(answer::respond(&server, request).await.unwrap_or_else(|status| reply::refusal(&status)))
 }
 
 // === impl Access ===

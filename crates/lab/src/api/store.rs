@@ -233,6 +233,11 @@ impl Store {
         Ok(Written { object, warnings })
     }
 
+    /// The version of the last write.
+    pub fn version(&self) -> u64 {
+        self.locked().version()
+    }
+
     pub(super) fn catalogue(&self) -> &Catalogue {
         &self.inner.catalogue
     }

@@ -76,10 +76,11 @@ pub(super) fn changed(before: &Value, after: &Value) -> Option<Cause> {
 /// The part of a spec that must not change.
 fn fixed(spec: &Value, unbound: bool) -> Map<String, Value> {
     let mut spec = spec.as_object().cloned().unwrap_or_default();
-    spec.retain(|field, _| {
-        !["activeDeadlineSeconds", "tolerations"].contains(&field.as_str())
-            && !(unbound && field == "nodeName")
-    });
+    spec.remove("activeDeadlineSeconds");
+    spec.remove("tolerations");
+    if unbound {
+        spec.remove("nodeName");
+    }
     for list in LISTS {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             forget(container, &["image"]);

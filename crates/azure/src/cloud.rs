@@ -152,10 +152,15 @@ fn strip_bom(bytes: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn custom(content: &str) -> Result<Cloud, InvalidCloud> {
+    fn endpoints_file(content: &str) -> (tempfile::TempDir, std::path::PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("endpoints.json");
         std::fs::write(&path, content).unwrap();
+        (directory, path)
+    }
+
+    fn custom(content: &str) -> Result<Cloud, InvalidCloud> {
+        let (_directory, path) = endpoints_file(content);
         Cloud::parse("azurestackcloud", Some(&path))
     }
 

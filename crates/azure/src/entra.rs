@@ -6,6 +6,8 @@
 mod answer;
 mod assertion;
 pub mod certificate;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::time::Duration;

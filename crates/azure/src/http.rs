@@ -7,6 +7,8 @@
 //! is IMDS, always goes directly.
 
 mod connect;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
@@ -220,15 +222,12 @@ fn host(uri: &Uri) -> String {
 
 fn is_about_trust(error: &(dyn StdError + 'static)) -> bool {
     causes(error).any(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        [Some(cause), inner.map(|inner| inner as &(dyn StdError + 'static))].into_iter().flatten().any(
-            |cause| {
-                matches!(
-                    cause.downcast_ref(),
-                    Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
-                )
-            },
-        )
+        // An io::Error hides what it wraps from `source`.
+        match (cause.downcast_ref(), cause.downcast_ref().and_then(std::io::Error::get_ref)) {
+            (Some(rustls::Error::InvalidCertificate(_)), _) => true,
+            (_, Some(inner)) => is_about_trust(inner),
+            _ => false,
+        }
     })
 }
 

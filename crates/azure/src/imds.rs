@@ -4,6 +4,8 @@
 //! (see [`podid_core::retry`]); the token cache does so for NMI and MIC.
 
 mod answer;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -9,6 +9,8 @@ pub mod cloud;
 pub mod config;
 pub mod credential;
 pub mod entra;
+#[cfg(test)]
+mod fake;
 pub mod http;
 pub mod imds;
 mod jitter;

@@ -203,7 +203,7 @@ mod tests {
         let token = parse(r#"{"access_token":"t","expires_in":3599,"refresh_in":1800.0}"#).unwrap();
         assert_eq!(token.life, Duration::from_secs(3599));
         assert_eq!(token.expires_on, now() + Duration::from_secs(3599));
-        assert_eq!(token.refresh_in, Some(Duration::from_secs(1800)));
+        assert_eq!(token.refresh_in, Some(Duration::from_mins(30)));
         assert_eq!((token.token_type.as_str(), token.resource.as_str()), ("Bearer", "https://asked/"));
         assert_eq!((token.client_id, token.not_before), (None, None));
 
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_wrong_clock_does_not_shorten_a_life_that_was_told() {
         let token = parse(r#"{"access_token":"t","expires_on":"1600000000","expires_in":"3600"}"#).unwrap();
-        assert_eq!(token.life, Duration::from_secs(3600));
+        assert_eq!(token.life, Duration::from_hours(1));
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! on every request. A token that is served takes one shared lock for the look-up and no allocation.
 
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -20,7 +22,7 @@ use podid_core::token::{self, Decision, Moment};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use self::slot::{Landed, Slot};
+use self::slot::{Landed, Landing, Slot};
 use crate::clock::Clock;
 use crate::token::Token;
 
@@ -86,7 +88,7 @@ pub trait SourceError {
 /// What a caller does after looking at its slot.
 enum Step<V, E> {
     Serve(Served<V>),
-    Wait(watch::Receiver<Option<Landed<V, E>>>),
+    Wait(Landing<V, E>),
     Refuse(Failure<E>),
 }
 

@@ -122,7 +122,7 @@ mod tests {
         attempts: 4,
         base: Duration::from_secs(1),
         cap: Duration::from_secs(5),
-        patience: Duration::from_secs(60),
+        patience: Duration::from_mins(1),
     };
 
     fn attempt(number: u32, failure: Failure) -> Attempt {
@@ -170,7 +170,7 @@ mod tests {
             retry_after: Some(Duration::from_secs(seconds)),
             ..attempt(1, Failure::Status(429))
         };
-        assert_eq!(decide(&POLICY, &asked(60)), Verdict::After(Duration::from_secs(60)));
+        assert_eq!(decide(&POLICY, &asked(60)), Verdict::After(Duration::from_mins(1)));
         assert_eq!(decide(&POLICY, &asked(61)), Verdict::GiveUp);
     }
 

@@ -211,7 +211,7 @@ mod tests {
     fn the_source_may_say_when_to_refresh() {
         let span = Duration::from_secs(HOUR);
         let wish = |seconds| Life::new(at(0), span, Some(Duration::from_secs(seconds)), 0.0).refresh_after;
-        assert_eq!(wish(600), Duration::from_secs(600));
+        assert_eq!(wish(600), Duration::from_mins(10));
         assert_eq!(wish(2 * HOUR), span / 2);
     }
 

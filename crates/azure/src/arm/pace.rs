@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use podid_core::ids::ComputeKind;
-use podid_core::throttle::{Admission, Budget, Rate};
+use podid_core::throttle::{Admission, Bucket as Kept, Budget, Rate};
 
 use crate::clock::Clock;
 
@@ -51,7 +51,7 @@ impl Pace {
 
     /// Asks for one request of `bucket`.
     pub(super) fn take(&self, bucket: &Bucket) -> Admission {
-        self.with(bucket, |kept, now| kept.take(now))
+        self.with(bucket, Kept::take)
     }
 
     /// Learns from an answer to a request of `bucket`.
@@ -70,11 +70,7 @@ impl Pace {
         });
     }
 
-    fn with<T>(
-        &self,
-        bucket: &Bucket,
-        use_it: impl FnOnce(&mut podid_core::throttle::Bucket, Duration) -> T,
-    ) -> T {
+    fn with<T>(&self, bucket: &Bucket, use_it: impl FnOnce(&mut Kept, Duration) -> T) -> T {
         let now = self.clock.steady();
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         use_it(budget.bucket(bucket.clone(), bucket.verb.rate(), now), now)

@@ -138,6 +138,8 @@ mod tests {
     const ID: &str =
         "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/a";
 
+    type IsRight = fn(&Error) -> bool;
+
     fn judge(status: u16, document: &Value) -> Error {
         let sent = [IdentityResourceId::parse(ID).unwrap()];
         Problem::parse(document.to_string().as_bytes()).judge(status, None, "/vm", &sent)
@@ -146,7 +148,7 @@ mod tests {
     #[test]
     fn the_status_decides_what_to_do() {
         let nothing = json!({"error": {"code": "C", "message": "m"}});
-        let cases: [(u16, fn(&Error) -> bool); 10] = [
+        let cases: [(u16, IsRight); 10] = [
             (400, |e| matches!(e, Error::Rejected { .. })),
             (401, |e| matches!(e, Error::Denied { .. })),
             (403, |e| matches!(e, Error::Denied { .. })),

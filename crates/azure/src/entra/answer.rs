@@ -92,13 +92,13 @@ mod tests {
 
     use super::*;
 
+    fn response(status: u16, body: &str) -> Response<Bytes> {
+        let builder = Response::builder().status(status).header("retry-after", "9");
+        builder.body(Bytes::from(body.to_owned())).unwrap()
+    }
+
     fn answer(status: u16, body: &str) -> Result<Token, Error> {
-        let response = Response::builder()
-            .status(status)
-            .header("retry-after", "9")
-            .body(Bytes::from(body.to_owned()))
-            .unwrap();
-        parse(&response, "r", Timestamp::UNIX_EPOCH)
+        parse(&response(status, body), "r", Timestamp::UNIX_EPOCH)
     }
 
     #[test]

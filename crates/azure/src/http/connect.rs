@@ -27,10 +27,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// How connections are kept: few and not for long, since a proxy or balancer closes them unseen.
 pub(super) fn pool() -> legacy::Builder {
     let mut builder = legacy::Client::builder(TokioExecutor::new());
-    builder
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(60))
-        .pool_max_idle_per_host(8);
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_mins(1)).pool_max_idle_per_host(8);
     builder
 }
 

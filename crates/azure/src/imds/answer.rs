@@ -64,13 +64,16 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, retry_after: Option<&str>, body: &str) -> Result<Token, Error> {
-        let mut response = Response::builder().status(status);
+    fn response(status: u16, retry_after: Option<&str>, body: &str) -> Response<Bytes> {
+        let mut builder = Response::builder().status(status);
         if let Some(value) = retry_after {
-            response = response.header("retry-after", value);
+            builder = builder.header("retry-after", value);
         }
-        let response = response.body(Bytes::from(body.to_owned())).unwrap();
-        parse(&response, "r", Timestamp::UNIX_EPOCH)
+        builder.body(Bytes::from(body.to_owned())).unwrap()
+    }
+
+    fn answer(status: u16, retry_after: Option<&str>, body: &str) -> Result<Token, Error> {
+        parse(&response(status, retry_after, body), "r", Timestamp::UNIX_EPOCH)
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::token::Token;
 /// One key's token, fetch and failures.
 pub(super) struct Slot<V, E> {
     held: Option<Held<V>>,
-    flight: Option<(u64, watch::Receiver<Option<Landed<V, E>>>)>,
+    flight: Option<(u64, Landing<V, E>)>,
     failed: Option<Failed<E>>,
     /// When it was last asked for, in milliseconds of the steady clock.
     used: AtomicU64,
@@ -31,6 +31,9 @@ pub(super) struct Held<V> {
 
 /// What those who wait for a fetch are given.
 pub(super) type Landed<V, E> = Result<Held<V>, Failure<E>>;
+
+/// Where they wait for it.
+pub(super) type Landing<V, E> = watch::Receiver<Option<Landed<V, E>>>;
 
 struct Failed<E> {
     error: Arc<E>,
@@ -89,7 +92,7 @@ impl<V, E> Slot<V, E> {
         sender
     }
 
-    pub(super) fn landing(&self) -> Option<watch::Receiver<Option<Landed<V, E>>>> {
+    pub(super) fn landing(&self) -> Option<Landing<V, E>> {
         self.flight.as_ref().map(|(_, receiver)| receiver.clone())
     }
 

@@ -12,6 +12,8 @@ mod identity;
 mod operation;
 mod pace;
 mod problem;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

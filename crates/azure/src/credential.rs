@@ -2,6 +2,9 @@
 //!
 //! MIC, the demo and the commands ask here; the token is cached and refreshed like a pod's.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

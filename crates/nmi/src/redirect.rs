@@ -1,1 +1,225 @@
-//! The redirect: packets from pods to the metadata address come to NMI instead.
+//! How do pods that call the instance metadata service meet NMI instead, always and without a gap?
+//!
+//! The rules live in a table of their own, written over netlink in single transactions. The listener must accept
+//! before [`Redirect::install`] is called. While the [`Redirect`] lives its sockets own the table; the table stays
+//! when the process is killed, and the successor takes it over. Nothing here ever opens the way to the metadata
+//! service, except [`cleanup`].
+
+mod conntrack;
+mod destination;
+mod message;
+mod pace;
+mod ruleset;
+mod socket;
+mod table;
+mod watch;
+
+pub use destination::{Destination, Surroundings, decide, detect};
+
+use std::io;
+use std::net::SocketAddrV4;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tracing::{error, info, warn};
+
+use pace::Pace;
+use ruleset::{Door, Ruleset, TABLE};
+use table::{Protection, Table};
+use watch::{Notice, Watch};
+
+/// How long a repair that failed waits before it is tried again.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Whose traffic goes where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The metadata service, usually 169.254.169.254:80.
+    pub metadata: SocketAddrV4,
+    /// Where NMI accepts connections: the node's address, or 127.0.0.1 where `route_localnet` is on. See
+    /// [`decide`]. Never the unspecified address.
+    pub listener: SocketAddrV4,
+}
+
+/// Why the redirect could not be installed, changed or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings make no sense. Refuse to start.
+    #[error("cannot redirect to {0}: NMI must listen on an address of the node and on a port of its own")]
+    Settings(SocketAddrV4),
+    /// This process may not change rules. Give up and report.
+    #[error(
+        "not permitted to change nftables rules: NMI needs the capability NET_ADMIN \
+         (securityContext.capabilities.add: [\"NET_ADMIN\"]) in the node's network namespace (hostNetwork: true)"
+    )]
+    Denied,
+    /// Another running process owns the table. Retry: it is probably the predecessor, about to end.
+    #[error(
+        "the nftables table `ip {TABLE}` is owned by another running process: is a second NMI on this node?"
+    )]
+    Held,
+    /// The kernel cannot do it. Give up and report.
+    #[error(
+        "this kernel has no nftables with address translation: load the modules nf_tables and nft_chain_nat ({0})"
+    )]
+    Unsupported(io::Error),
+    /// Anything else. Retry.
+    #[error("could not change the nftables table `ip {TABLE}`: {0}")]
+    Failed(io::Error),
+}
+
+/// The installed redirect. Dropping it leaves the rules in place and lets a successor take them over.
+pub struct Redirect {
+    settings: Settings,
+    ruleset: Ruleset,
+    table: Table,
+    watch: Watch,
+    pace: Pace,
+}
+
+/// Removes the redirect, so that pods reach the metadata service again; says whether there was one.
+///
+/// Only for `podid nmi --cleanup` and for the end of the DaemonSet.
+pub async fn cleanup() -> Result<bool, Error> {
+    let mut table = Table::open(Protection::Owned).map_err(refused)?;
+    match table.remove().await {
+        Ok(removed) => Ok(removed),
+        Err(error) => Err(explain(error, &mut table).await),
+    }
+}
+
+// === impl Redirect ===
+
+impl Redirect {
+    /// Installs the redirect, taking over what a predecessor left, and cuts connections that bypass it.
+    pub async fn install(settings: Settings) -> Result<Self, Error> {
+        Self::install_with(settings, Protection::Owned).await
+    }
+
+    /// Installs rules that other programs can change, which is all that kernels before 6.9 offer. They are put
+    /// back when that happens, but for a moment pods are at the mercy of whoever did it.
+    pub async fn install_unowned(settings: Settings) -> Result<Self, Error> {
+        Self::install_with(settings, Protection::Watched).await
+    }
+
+    async fn install_with(settings: Settings, protection: Protection) -> Result<Self, Error> {
+        let Settings { metadata, listener } = settings;
+        if listener.ip().is_unspecified() || listener.port() == 0 || listener == metadata {
+            return Err(Error::Settings(listener));
+        }
+        let ruleset = Ruleset::new(metadata, listener, Door::Open);
+        // Listening starts before the first transaction, so that no change after it goes unnoticed.
+        let watch = Watch::open().map_err(refused)?;
+        let table = Table::open(protection).map_err(refused)?;
+        let mut redirect = Self { settings, ruleset, table, watch, pace: Pace::default() };
+        redirect.apply().await?;
+        let protection = match redirect.table.protection() {
+            Protection::Owned => "owned: other programs cannot change it",
+            Protection::Watched => "watched: put back when another program changes it",
+        };
+        info!(%metadata, %listener, protection, "redirect installed");
+        redirect.cut().await;
+        Ok(redirect)
+    }
+
+    /// Keeps the rules as they are until `end` is ready: whoever changes them is named in the log, and they are
+    /// put back at once.
+    pub async fn keep(&mut self, end: impl Future<Output = ()>) {
+        let mut end = pin!(end);
+        loop {
+            let author = tokio::select! {
+                biased;
+                () = &mut end => return,
+                author = self.harm() => author,
+            };
+            warn!(author, "the redirect was changed by another program; putting it back");
+            let mut wait = self.pace.next(Instant::now());
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut end => return,
+                    () = pause(wait) => {}
+                }
+                match self.apply().await {
+                    Ok(()) => break,
+                    Err(error) => error!(%error, "the redirect is damaged and could not be put back"),
+                }
+                wait = AFTER_FAILURE;
+            }
+            // Whoever connected meanwhile talks to the metadata service.
+            self.cut().await;
+        }
+    }
+
+    /// Turns the redirect into silence: new connections to the metadata service are dropped and tried again by
+    /// the client a second later, connections under way finish. The rules stay until a successor replaces them.
+    pub async fn close(&mut self) -> Result<(), Error> {
+        self.ruleset = Ruleset::new(self.settings.metadata, self.settings.listener, Door::Closed);
+        self.apply().await?;
+        info!("redirect closed: new connections wait for the next NMI");
+        Ok(())
+    }
+
+    /// Waits until the table is not as we left it, and says who changed it.
+    async fn harm(&mut self) -> String {
+        loop {
+            let author = match self.watch.next().await {
+                Ok(Notice::Touched { generation, .. }) if generation == self.table.generation() => continue,
+                Ok(Notice::Touched { author, .. }) => author.to_string(),
+                Ok(Notice::Unknown) => "somebody (too much happened to tell)".to_owned(),
+                Err(error) => {
+                    // Listening again is cheap; what was missed shows in the comparison.
+                    match Watch::open() {
+                        Ok(watch) => self.watch = watch,
+                        Err(_) => sleep(Duration::from_secs(1)).await,
+                    }
+                    format!("somebody ({error})")
+                }
+            };
+            if !self.table.is_intact(&self.ruleset).await.unwrap_or(false) {
+                return author;
+            }
+        }
+    }
+
+    async fn cut(&self) {
+        match conntrack::cut(self.settings.metadata, self.settings.listener).await {
+            Ok(0) => {}
+            Ok(count) => info!(count, "cut connections to the metadata service that bypass NMI"),
+            // The fence stops their packets all the same; they end by a timeout instead of a reset.
+            Err(error) => warn!(%error, "could not look for connections that bypass NMI"),
+        }
+    }
+
+    async fn apply(&mut self) -> Result<(), Error> {
+        match self.table.replace(&self.ruleset).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(explain(error, &mut self.table).await),
+        }
+    }
+}
+
+/// Sleeps, and does not even yield to the timer where there is nothing to wait for.
+async fn pause(wait: Duration) {
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
+}
+
+/// Finds out what a refusal means. The kernel says EPERM both to the powerless and to whoever touches a table
+/// that another process owns; but only the powerless may not even look.
+async fn explain(error: io::Error, table: &mut Table) -> Error {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied if table.may_look().await => Error::Held,
+        _ => refused(error),
+    }
+}
+
+fn refused(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Error::Denied,
+        io::ErrorKind::Unsupported | io::ErrorKind::NotFound => Error::Unsupported(error),
+        _ => Error::Failed(error),
+    }
+}

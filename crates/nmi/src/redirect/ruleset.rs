@@ -1,0 +1,266 @@
+//! Which rules make pods meet NMI instead of the instance metadata service?
+//!
+//! The table has three chains. `guard` sees packets first, before connection tracking: nothing from outside the
+//! node's own network stack may be addressed to 127.0.0.0/8 (which matters once `route_localnet` is on), nor to
+//! the listener's port, which is open to redirected traffic only. `redirect` rewrites the destination; it comes
+//! just before the chains that iptables made, so that a leftover of aad-pod-identity never sees the packet.
+//! `fence` drops what would still be forwarded to the metadata service, should the rewriting ever not happen.
+//!
+//! `redirect` rewrites to an address (`dnat to`) and never to "this machine" (`redirect`): on a routed node the
+//! pod's link has no address to be redirected to, and the packets would be lost.
+
+use std::fmt::{self, Display, Formatter};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// The table that belongs to NMI; family `ip`, because Azure's metadata service has no IPv6 address.
+pub(super) const TABLE: &str = "podid";
+
+/// What a connection attempt to the metadata service meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// NMI's listener.
+    Open,
+    /// Silence, so that the client tries again in a second. Connections under way go on: their packets follow
+    /// what connection tracking noted and do not pass the chain again.
+    Closed,
+}
+
+/// The whole content of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ruleset {
+    pub(super) chains: Vec<Chain>,
+}
+
+/// A chain on a hook of the kernel's packet path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Chain {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) hook: Hook,
+    /// Chains on one hook run in ascending order.
+    pub(super) priority: i32,
+    pub(super) rules: Vec<Rule>,
+}
+
+/// The chain types in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Filter,
+    Nat,
+}
+
+/// The hooks in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hook {
+    PreRouting,
+    Forward,
+}
+
+/// One rule: what all the matches agree on meets the verdict. Every rule counts its packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub(super) matches: Vec<Match>,
+    pub(super) verdict: Verdict,
+    /// What `nft list ruleset` shows to whoever wonders.
+    pub(super) comment: &'static str,
+}
+
+/// A property of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    /// It arrived on a link other than the loopback device.
+    FromOutside,
+    /// It is addressed to 127.0.0.0/8.
+    ToLoopback,
+    /// It is addressed to this host.
+    To(Ipv4Addr),
+    /// It is TCP for this port.
+    TcpPort(u16),
+}
+
+/// What happens to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Drop,
+    Dnat(SocketAddrV4),
+}
+
+// === impl Ruleset ===
+
+impl Ruleset {
+    /// The rules that bring traffic for `metadata` to `listener`, or to nobody while the door is closed.
+    pub(super) fn new(metadata: SocketAddrV4, listener: SocketAddrV4, door: Door) -> Self {
+        let to_metadata = vec![Match::To(*metadata.ip()), Match::TcpPort(metadata.port())];
+        let guard = Chain {
+            name: "guard",
+            kind: Kind::Filter,
+            hook: Hook::PreRouting,
+            priority: -300,
+            rules: vec![
+                Rule {
+                    matches: vec![Match::FromOutside, Match::ToLoopback],
+                    verdict: Verdict::Drop,
+                    comment: "nobody else's loopback",
+                },
+                Rule {
+                    matches: vec![
+                        Match::FromOutside,
+                        Match::To(*listener.ip()),
+                        Match::TcpPort(listener.port()),
+                    ],
+                    verdict: Verdict::Drop,
+                    comment: "redirected traffic only",
+                },
+            ],
+        };
+        let redirect = Chain {
+            name: "redirect",
+            kind: Kind::Nat,
+            hook: Hook::PreRouting,
+            priority: -101,
+            rules: vec![match door {
+                Door::Open => Rule {
+                    matches: to_metadata.clone(),
+                    verdict: Verdict::Dnat(listener),
+                    comment: "pods meet NMI",
+                },
+                Door::Closed => Rule {
+                    matches: to_metadata.clone(),
+                    verdict: Verdict::Drop,
+                    comment: "NMI is away, try again",
+                },
+            }],
+        };
+        let fence = Chain {
+            name: "fence",
+            kind: Kind::Filter,
+            hook: Hook::Forward,
+            priority: 0,
+            rules: vec![Rule { matches: to_metadata, verdict: Verdict::Drop, comment: "never past NMI" }],
+        };
+        Self { chains: vec![guard, redirect, fence] }
+    }
+}
+
+impl Display for Ruleset {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "table ip {TABLE} {{")?;
+        for chain in &self.chains {
+            write!(f, "{chain}")?;
+        }
+        writeln!(f, "}}")
+    }
+}
+
+// === impl Chain ===
+
+impl Display for Chain {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (kind, hook) = (self.kind.name(), self.hook.name());
+        writeln!(f, "  chain {} {{", self.name)?;
+        writeln!(f, "    type {kind} hook {hook} priority {}; policy accept;", self.priority)?;
+        for rule in &self.rules {
+            writeln!(f, "    {rule}")?;
+        }
+        writeln!(f, "  }}")
+    }
+}
+
+impl Kind {
+    /// The kernel's name of the chain type.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Nat => "nat",
+        }
+    }
+}
+
+impl Hook {
+    fn name(self) -> &'static str {
+        match self {
+            Self::PreRouting => "prerouting",
+            Self::Forward => "forward",
+        }
+    }
+}
+
+// === impl Rule ===
+
+impl Display for Rule {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for found in &self.matches {
+            match found {
+                Match::FromOutside => write!(f, "iif != lo ")?,
+                Match::ToLoopback => write!(f, "ip daddr 127.0.0.0/8 ")?,
+                Match::To(address) => write!(f, "ip daddr {address} ")?,
+                Match::TcpPort(port) => write!(f, "tcp dport {port} ")?,
+            }
+        }
+        match self.verdict {
+            Verdict::Drop => write!(f, "counter drop")?,
+            Verdict::Dnat(to) => write!(f, "counter dnat to {to}")?,
+        }
+        write!(f, " comment {:?}", self.comment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ruleset(door: Door) -> String {
+        let metadata = SocketAddrV4::new(Ipv4Addr::new(169, 254, 169, 254), 80);
+        let listener = SocketAddrV4::new(Ipv4Addr::new(10, 240, 0, 4), 2579);
+        Ruleset::new(metadata, listener, door).to_string()
+    }
+
+    #[test]
+    fn open_door_rewrites_to_the_listener() {
+        insta::assert_snapshot!(ruleset(Door::Open), @r#"
+        table ip podid {
+          chain guard {
+            type filter hook prerouting priority -300; policy accept;
+            iif != lo ip daddr 127.0.0.0/8 counter drop comment "nobody else's loopback"
+            iif != lo ip daddr 10.240.0.4 tcp dport 2579 counter drop comment "redirected traffic only"
+          }
+          chain redirect {
+            type nat hook prerouting priority -101; policy accept;
+            ip daddr 169.254.169.254 tcp dport 80 counter dnat to 10.240.0.4:2579 comment "pods meet NMI"
+          }
+          chain fence {
+            type filter hook forward priority 0; policy accept;
+            ip daddr 169.254.169.254 tcp dport 80 counter drop comment "never past NMI"
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn closed_door_differs_in_the_verdict_alone() {
+        let (open, closed) = (ruleset(Door::Open), ruleset(Door::Closed));
+        let changed: Vec<_> =
+            open.lines().zip(closed.lines()).filter(|(open, closed)| open != closed).collect();
+        assert_eq!(open.lines().count(), closed.lines().count());
+        let [(_, changed)] = changed.as_slice() else { panic!("one line differs: {changed:?}") };
+        assert_eq!(
+            changed.trim(),
+            r#"ip daddr 169.254.169.254 tcp dport 80 counter drop comment "NMI is away, try again""#
+        );
+    }
+
+    #[test]
+    fn chains_come_before_what_iptables_made() {
+        const RAW: i32 = -300;
+        const CONNTRACK: i32 = -200;
+        const IPTABLES_DNAT: i32 = -100;
+        let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
+        for chain in Ruleset::new(any, any, Door::Open).chains {
+            match chain.kind {
+                Kind::Nat => assert!(CONNTRACK < chain.priority && chain.priority < IPTABLES_DNAT),
+                Kind::Filter if chain.hook == Hook::PreRouting => assert_eq!(chain.priority, RAW),
+                Kind::Filter => assert_eq!(chain.priority, 0),
+            }
+        }
+    }
+}

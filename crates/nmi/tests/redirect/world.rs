@@ -1,0 +1,286 @@
+//! A node with a bridged and a routed pod, and a metadata service behind it.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use nix::sched::{CloneFlags, setns, unshare};
+use rtnetlink::packet_route::link::{
+    AfSpecInet, AfSpecUnspec, InetDevConf, InfoData, InfoKind, InfoVeth, LinkAttribute,
+};
+use rtnetlink::packet_route::route::RouteScope;
+use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
+
+pub(crate) const METADATA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 169, 254), 80);
+pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(10, 240, 0, 1);
+pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(NODE, 2579);
+pub(crate) const ROUTED: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 2);
+pub(crate) const BRIDGED: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 2);
+const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 1);
+const NEXT_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
+
+/// How long a connection that should succeed may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection that should be dropped is waited for.
+const DROPPED_AFTER: Duration = Duration::from_millis(300);
+
+/// A network namespace.
+#[derive(Clone)]
+pub(crate) struct Namespace(Arc<File>);
+
+/// Everything that a case needs. The metadata service answers "imds" and counts.
+pub(crate) struct World {
+    pub(crate) node: Namespace,
+    pub(crate) routed: Namespace,
+    pub(crate) bridged: Namespace,
+    pub(crate) metadata_calls: Arc<AtomicUsize>,
+}
+
+// === impl Namespace ===
+
+impl Namespace {
+    fn new() -> Self {
+        let file = thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            File::open("/proc/thread-self/ns/net")
+        });
+        Self(Arc::new(file.join().expect("thread").expect("network namespace")))
+    }
+
+    /// Runs `work` on a thread inside the namespace.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                setns(&*self.0, CloneFlags::CLONE_NEWNET).expect("enter");
+                work()
+            });
+            inside.join().expect("thread inside the namespace")
+        })
+    }
+
+    pub(crate) fn configure(&self, work: impl AsyncFnOnce(&Handle) + Send) {
+        self.run(|| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+            runtime.block_on(async {
+                let (connection, handle, _) = rtnetlink::new_connection().expect("netlink");
+                tokio::spawn(connection);
+                work(&handle).await;
+            });
+        });
+    }
+
+    /// Serves `text` and the caller's address to everybody until the end of the process.
+    pub(crate) fn serve(&self, address: SocketAddrV4, text: &'static str) -> Arc<AtomicUsize> {
+        let listener = self.run(|| TcpListener::bind(address)).expect("listener");
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                counter.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || answer(stream, text));
+            }
+        });
+        calls
+    }
+
+    /// What a caller in this namespace hears at `address`; nothing if it cannot connect.
+    pub(crate) fn call(&self, address: SocketAddrV4) -> Option<String> {
+        let mut stream = self.connect(address).ok()?;
+        ask(&mut stream).ok()
+    }
+
+    pub(crate) fn connect(&self, address: SocketAddrV4) -> io::Result<TcpStream> {
+        self.run(|| TcpStream::connect_timeout(&address.into(), PATIENCE))
+    }
+
+    /// Whether connection attempts to `address` meet silence.
+    pub(crate) fn meets_silence(&self, address: SocketAddrV4) -> bool {
+        let outcome = self.run(|| TcpStream::connect_timeout(&address.into(), DROPPED_AFTER));
+        outcome.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut)
+    }
+}
+
+/// Answers each line with the text and the caller's address, as long as the caller likes.
+fn answer(stream: io::Result<TcpStream>, text: &str) -> io::Result<()> {
+    let mut stream = stream?;
+    let mut byte = [0];
+    while stream.read(&mut byte)? == 1 {
+        let peer = stream.peer_addr()?.ip();
+        stream.write_all(format!("{text} {peer}\n").as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Asks once over an open connection.
+pub(crate) fn ask(stream: &mut TcpStream) -> io::Result<String> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"?")?;
+    let mut heard = vec![];
+    let mut byte = [0];
+    while byte != *b"\n" {
+        stream.read_exact(&mut byte)?;
+        heard.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&heard).trim_end().to_owned())
+}
+
+// === impl World ===
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let (node, routed, bridged, azure) =
+            (Namespace::new(), Namespace::new(), Namespace::new(), Namespace::new());
+        node.configure(async |links| {
+            up(links, "lo", None).await;
+            pair(links, "uplink", &azure).await;
+            let uplink = up(links, "uplink", Some(NODE)).await;
+            via(links, Ipv4Addr::UNSPECIFIED, 0, *METADATA.ip(), uplink).await;
+            pair(links, "routed", &routed).await;
+            let link = up(links, "routed", None).await;
+            direct(links, ROUTED, 32, link).await;
+            links.link().add(LinkBridge::new("cbr0").build()).execute().await.expect("bridge");
+            let bridge = up(links, "cbr0", Some(BRIDGE)).await;
+            direct(links, BRIDGED, 32, bridge).await;
+            pair(links, "bridged", &bridged).await;
+            let port = up(links, "bridged", None).await;
+            let plug = LinkUnspec::new_with_index(port).controller(bridge).build();
+            links.link().set(plug).execute().await.expect("port");
+        });
+        azure.configure(async |links| {
+            up(links, "lo", Some(*METADATA.ip())).await;
+            let link = up(links, "eth0", None).await;
+            direct(links, NODE, 32, link).await;
+            via(links, Ipv4Addr::new(10, 244, 0, 0), 16, NODE, link).await;
+        });
+        // The routed pod's loopback stays down: it is the pod that tries to reach the node's.
+        let gateway = hardware_address(&node, "routed");
+        routed.configure(async |links| {
+            let link = up(links, "eth0", Some(ROUTED)).await;
+            let neighbour = links.neighbours().add(link, IpAddr::V4(NEXT_HOP)).link_layer_address(&gateway);
+            neighbour.execute().await.expect("neighbour");
+            via(links, Ipv4Addr::UNSPECIFIED, 0, NEXT_HOP, link).await;
+        });
+        bridged.configure(async |links| {
+            up(links, "lo", None).await;
+            let link = up(links, "eth0", Some(BRIDGED)).await;
+            via(links, Ipv4Addr::UNSPECIFIED, 0, BRIDGE, link).await;
+        });
+        let metadata_calls = azure.serve(METADATA, "imds");
+        Self { node, routed, bridged, metadata_calls }
+    }
+
+    /// Starts NMI's part of the conversation.
+    pub(crate) fn listen(&self, address: SocketAddrV4) {
+        self.node.serve(address, "nmi");
+    }
+
+    pub(crate) fn metadata_calls(&self) -> usize {
+        self.metadata_calls.load(Ordering::SeqCst)
+    }
+
+    /// What both pods hear at the metadata address.
+    pub(crate) fn heard_by_pods(&self) -> [Option<String>; 2] {
+        [self.routed.call(METADATA), self.bridged.call(METADATA)]
+    }
+
+    pub(crate) fn pods_meet_silence(&self) -> bool {
+        self.routed.meets_silence(METADATA) && self.bridged.meets_silence(METADATA)
+    }
+}
+
+/// What pods hear while the redirect works.
+pub(crate) fn nmi_heard() -> [Option<String>; 2] {
+    [Some(format!("nmi {ROUTED}")), Some(format!("nmi {BRIDGED}"))]
+}
+
+/// Lets a link carry packets to and from 127.0.0.0/8.
+pub(crate) async fn route_localnet(links: &Handle, name: &str) {
+    let mut wanted = InetDevConf::default();
+    wanted.route_localnet = 1;
+    configure_ipv4(links, index(links, name).await, wanted).await;
+}
+
+/// A route for the loopback network through a link, as a hostile pod would add it.
+pub(crate) async fn loopback_route(links: &Handle, name: &str) {
+    let link = index(links, name).await;
+    via(links, Ipv4Addr::LOCALHOST, 32, NEXT_HOP, link).await;
+}
+
+async fn index(links: &Handle, name: &str) -> u32 {
+    let found = links.link().get().match_name(name).execute().try_next().await;
+    found.expect("link").expect("link").header.index
+}
+
+fn hardware_address(namespace: &Namespace, name: &str) -> Vec<u8> {
+    let mut address = vec![];
+    namespace.configure(async |links| {
+        let found = links.link().get().match_name(name).execute().try_next().await;
+        address = found
+            .expect("link")
+            .expect("link")
+            .attributes
+            .into_iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::Address(address) => Some(address),
+                _ => None,
+            })
+            .expect("hardware address");
+    });
+    address
+}
+
+/// Switches a link on, lets it forward, gives it an address, and returns its index.
+async fn up(links: &Handle, name: &str, address: Option<Ipv4Addr>) -> u32 {
+    let link = index(links, name).await;
+    links.link().set(LinkUnspec::new_with_index(link).up().build()).execute().await.expect("up");
+    let mut wanted = InetDevConf::default();
+    wanted.forwarding = 1;
+    configure_ipv4(links, link, wanted).await;
+    if let Some(address) = address {
+        links.address().add(link, IpAddr::V4(address), 32).execute().await.expect("address");
+    }
+    link
+}
+
+async fn configure_ipv4(links: &Handle, link: u32, wanted: InetDevConf) {
+    let wanted = AfSpecUnspec::Inet(vec![AfSpecInet::DevConfRequest(wanted)]);
+    let message = LinkUnspec::new_with_index(link)
+        .append_extra_attribute(LinkAttribute::AfSpecUnspec(vec![wanted]))
+        .build();
+    links.link().set(message).execute().await.expect("IPv4 settings");
+}
+
+/// A veth pair, the other end of which is `eth0` in `other`.
+async fn pair(links: &Handle, name: &str, other: &Namespace) {
+    let far = LinkUnspec::new_with_name("eth0").setns_by_fd(other.0.as_raw_fd()).build();
+    let message = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
+        .name(name)
+        .set_info_data(InfoData::Veth(InfoVeth::Peer(far)))
+        .build();
+    links.link().add(message).execute().await.expect("veth pair");
+}
+
+async fn direct(links: &Handle, to: Ipv4Addr, prefix: u8, link: u32) {
+    let route = RouteMessageBuilder::<Ipv4Addr>::new()
+        .destination_prefix(to, prefix)
+        .output_interface(link)
+        .scope(RouteScope::Link);
+    links.route().add(route.build()).execute().await.expect("route");
+}
+
+async fn via(links: &Handle, to: Ipv4Addr, prefix: u8, gateway: Ipv4Addr, link: u32) {
+    let route = RouteMessageBuilder::<Ipv4Addr>::new()
+        .destination_prefix(to, prefix)
+        .gateway(gateway)
+        .output_interface(link)
+        .onlink();
+    links.route().add(route.build()).execute().await.expect("route");
+}

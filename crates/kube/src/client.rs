@@ -121,3 +121,57 @@ pub async fn require_crds(client: &Client, plurals: &[&str]) -> Result<(), NotRe
         Some(missing) => Err(NotReady::Undefined(format!("{missing}.{GROUP}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::Store;
+
+    async fn refusal(content: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        let error = connect(Some(file.path()), "podid").await.err().unwrap().to_string();
+        error.replace(&file.path().display().to_string(), "FILE")
+    }
+
+    #[tokio::test]
+    async fn every_bad_kubeconfig_says_what_to_mend() {
+        let missing = connect(Some(Path::new("/nowhere/config")), "podid").await.err().unwrap().to_string();
+        assert!(missing.starts_with("cannot read kubeconfig /nowhere/config: No such file"), "{missing}");
+        let malformed = refusal("clusters: {{{").await;
+        assert!(malformed.starts_with("kubeconfig FILE is malformed: "), "{malformed}");
+        let no_context =
+            refusal("apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers: []\n").await;
+        assert!(no_context.contains("FILE has no usable context"), "{no_context}");
+        assert!(no_context.contains("config use-context NAME"), "{no_context}");
+        let unknown = refusal("apiVersion: v1\nkind: Config\ncurrent-context: gone\ncontexts: []\n").await;
+        assert!(unknown.contains("FILE has no usable context") && unknown.contains("gone"), "{unknown}");
+    }
+
+    #[tokio::test]
+    async fn outside_a_cluster_a_kubeconfig_is_asked_for() {
+        let error = connect(None, "podid").await.err().unwrap().to_string();
+        assert!(error.contains("give --kubeconfig FILE"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_custom_resource_is_named_with_the_command_that_defines_it() {
+        let store = Store::default();
+        let error = require_crds(&store.client(), &crate::crd::STANDARD).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the cluster does not define azureidentities.aadpodidentity.k8s.io; run: kubectl apply -f deploy/crds"
+        );
+        let resource = |name: &str| json!({"name": name, "singularName": "", "namespaced": true, "kind": "X", "verbs": []});
+        let managed: Vec<_> = crate::crd::MANAGED.iter().map(|name| resource(name)).collect();
+        store.put(
+            "/apis/aadpodidentity.k8s.io/v1",
+            json!({"groupVersion": API_VERSION, "resources": managed}),
+        );
+        require_crds(&store.client(), &crate::crd::MANAGED).await.unwrap();
+        let error = require_crds(&store.client(), &crate::crd::STANDARD).await.unwrap_err();
+        assert!(error.to_string().contains("azureassignedidentities.aadpodidentity.k8s.io"));
+    }
+}

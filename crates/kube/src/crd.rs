@@ -19,6 +19,7 @@ pub use embedded::Embedded;
 pub use exception::{AzurePodIdentityException, AzurePodIdentityExceptionSpec, ExceptionStatus};
 pub use identity::{AzureIdentity, AzureIdentitySpec, SecretReference};
 
+use podid_core::ids::NodeName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,12 @@ pub const ASSIGNMENT_FINALIZER: &str = "azureassignedidentity.finalizers.aadpodi
 
 /// Label of an `AzureAssignedIdentity` that names its node, by which a node agent selects its own.
 pub const NODE_LABEL: &str = "nodename";
+
+/// The value of [`NODE_LABEL`] for `node`; none if its name is too long for a label, which the API
+/// server would refuse together with the object (W-12).
+pub fn label_value(node: &NodeName) -> Option<&str> {
+    Some(node.as_str()).filter(|name| name.len() <= 63)
+}
 
 /// Status that `AzureIdentity` and `AzureIdentityBinding` have had from the beginning; nobody writes it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -127,3 +127,135 @@ async fn sleep_until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::Store;
+
+    const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/default/leases/mic";
+    const ENDPOINTS: &str = "/api/v1/namespaces/default/endpoints/mic";
+
+    fn settings(identity: &str, legacy: bool) -> Settings {
+        Settings {
+            namespace: "default".into(),
+            name: "mic".into(),
+            identity: identity.into(),
+            duration: Duration::from_secs(15),
+            legacy,
+        }
+    }
+
+    /// Starts a candidate that competes until `stop` is sent or dropped.
+    fn start(
+        client: &Client,
+        settings: &Settings,
+    ) -> (watch::Receiver<bool>, tokio::sync::oneshot::Sender<()>) {
+        let (lease, leads) = Lease::new(client, settings);
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        tokio::spawn(lease.run(async move { drop(stopped.await) }));
+        (leads, stop)
+    }
+
+    async fn until(leads: &mut watch::Receiver<bool>, wanted: bool) {
+        tokio::time::timeout(Duration::from_mins(2), leads.wait_for(|leads| *leads == wanted))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    fn expired_lease() -> Value {
+        json!({
+            "metadata": {"name": "mic"},
+            "spec": {"holderIdentity": "dead", "leaseDurationSeconds": 15, "renewTime": "2020-01-01T00:00:00.000000Z"}
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_that_see_an_expired_lease_one_leads() {
+        let store = Store::default();
+        store.put(LEASE, expired_lease());
+        let (mut a, _stop_a) = start(&store.client(), &settings("a", false));
+        let (mut b, _stop_b) = start(&store.client(), &settings("b", false));
+        tokio::select! { () = until(&mut a, true) => {}, () = until(&mut b, true) => {} }
+        for _ in 0..600 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(*a.borrow() != *b.borrow(), "exactly one leads");
+        }
+        assert!(store.calls().iter().any(|call| call.starts_with("PUT")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_cut_off_from_the_server_stops_before_another_leads() {
+        let store = Store::default();
+        let link = store.link();
+        let (mut a, _stop_a) = start(&link.client, &settings("a", false));
+        until(&mut a, true).await;
+        let (mut b, _stop_b) = start(&store.client(), &settings("b", false));
+        link.cut();
+        let cut = Instant::now();
+        until(&mut a, false).await;
+        assert!(cut.elapsed() <= Duration::from_secs(10), "two thirds of the lease");
+        assert!(!*b.borrow());
+        until(&mut b, true).await;
+        assert!(!*a.borrow());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_shutdown_a_successor_need_not_wait_for_expiry() {
+        let store = Store::default();
+        let (mut a, stop_a) = start(&store.client(), &settings("a", true));
+        until(&mut a, true).await;
+        let (mut b, _stop_b) = start(&store.client(), &settings("b", true));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let stopped = Instant::now();
+        stop_a.send(()).unwrap();
+        until(&mut a, false).await;
+        until(&mut b, true).await;
+        assert!(stopped.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_controller_keeps_us_away_and_we_keep_it_away() {
+        let store = Store::default();
+        let old = json!({"holderIdentity": "old-mic", "leaseDurationSeconds": 15, "renewTime": "2026-11-24T10:00:00Z"});
+        let annotation = "control-plane.alpha.kubernetes.io/leader";
+        let endpoints = |record: &Value| json!({"metadata": {"name": "mic", "annotations": {annotation: record.to_string()}}});
+        store.put(ENDPOINTS, endpoints(&old));
+        let (mut a, _stop) = start(&store.client(), &settings("a", true));
+        for second in 10..40 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let mut renewed = old.clone();
+            renewed["renewTime"] = format!("2026-11-24T10:00:{second}Z").into();
+            store.put(ENDPOINTS, endpoints(&renewed));
+            assert!(!*a.borrow(), "the old controller still renews");
+        }
+        until(&mut a, true).await;
+        let record = store.get(ENDPOINTS).unwrap()["metadata"]["annotations"][annotation].clone();
+        let record: Value = serde_json::from_str(record.as_str().unwrap()).unwrap();
+        assert_eq!(record["holderIdentity"], "a");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_the_legacy_lock_endpoints_are_left_alone() {
+        let store = Store::default();
+        let (mut a, _stop) = start(&store.client(), &settings("a", false));
+        until(&mut a, true).await;
+        assert!(store.get(ENDPOINTS).is_none());
+        let lease = store.get(LEASE).unwrap();
+        assert_eq!(lease["spec"]["leaseDurationSeconds"], 15);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_taken_away_by_hand_ends_the_lead() {
+        let store = Store::default();
+        let (mut a, _stop) = start(&store.client(), &settings("a", false));
+        until(&mut a, true).await;
+        let mut stolen = expired_lease();
+        stolen["spec"]["holderIdentity"] = "thief".into();
+        store.put(LEASE, stolen);
+        until(&mut a, false).await;
+    }
+}

@@ -68,3 +68,25 @@ impl From<ConfigMap> for Page {
         Self { entries: object.data.clone().unwrap_or_default(), object: Some(Box::new(object)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Store;
+
+    #[tokio::test]
+    async fn of_two_writers_that_read_the_same_page_the_second_is_refused() {
+        let store = Store::default();
+        let ledger = Ledger::new(&store.client(), "n", "ledger");
+        let empty = ledger.read().await.unwrap();
+        let mut page = empty.clone();
+        page.entries.insert("vmss".into(), "[]".into());
+        let page = ledger.write(page).await.unwrap();
+        assert!(matches!(ledger.write(empty).await, Err(CallError::Conflict { .. })));
+        let mut mine = page.clone();
+        mine.entries.insert("mine".into(), "1".into());
+        let mine = ledger.write(mine).await.unwrap();
+        assert!(matches!(ledger.write(page).await, Err(CallError::Conflict { .. })));
+        assert_eq!(ledger.read().await.unwrap().entries, mine.entries);
+    }
+}

@@ -24,6 +24,8 @@ pub mod ledger;
 pub mod lookup;
 pub mod manifests;
 pub mod records;
+#[cfg(test)]
+mod testing;
 pub mod watch;
 
 pub use kube::Client;

@@ -17,15 +17,12 @@ use serde_json::{Value, json};
 use crate::call::{CallError, bounded};
 use crate::crd::{
     ASSIGNMENT_FINALIZER, AssignedStatus, AzureAssignedIdentity, AzureAssignedIdentitySpec, Embedded,
-    NODE_LABEL, state,
+    NODE_LABEL, label_value, state,
 };
 use crate::facts;
 
 /// How long one call may take.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// Longest value that a label may have.
-const LONGEST_LABEL: usize = 63;
 
 /// What is to be recorded.
 #[derive(Clone, Debug)]
@@ -147,11 +144,8 @@ fn spell(state: AssignmentState) -> &'static str {
 
 impl Record {
     fn object(&self) -> AzureAssignedIdentity {
-        let node = self.node.as_str();
-        // A longer value would be refused, and the object with it (W-12); the original's node agent
-        // does not find it without the label, ours asks for `spec.nodename` then.
         let labels =
-            (node.len() <= LONGEST_LABEL).then(|| BTreeMap::from([(NODE_LABEL.to_owned(), node.to_owned())]));
+            label_value(&self.node).map(|value| BTreeMap::from([(NODE_LABEL.to_owned(), value.to_owned())]));
         AzureAssignedIdentity {
             metadata: ObjectMeta {
                 name: Some(self.id.name.to_string()),
@@ -165,7 +159,7 @@ impl Record {
                 azure_binding_ref: Some(self.binding.clone()),
                 pod: Some(self.pod.name.to_string()),
                 pod_namespace: Some(self.pod.namespace.to_string()),
-                nodename: Some(node.to_owned()),
+                nodename: Some(self.node.to_string()),
                 ..AzureAssignedIdentitySpec::default()
             },
             status: Some(AssignedStatus {
@@ -174,5 +168,129 @@ impl Record {
                 metadata: None,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Store;
+
+    const PATH: &str =
+        "/apis/aadpodidentity.k8s.io/v1/namespaces/default/azureassignedidentities/web-shop-id";
+
+    fn record(resource_id: &str) -> Record {
+        let identity = json!({
+            "apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzureIdentity",
+            "metadata": {"name": "id", "namespace": "shop", "uid": "u1", "resourceVersion": "12", "annotations": {"x": "1"}},
+            "spec": {"resourceID": resource_id, "clientID": "c"}
+        });
+        let binding = json!({
+            "apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzureIdentityBinding",
+            "metadata": {"name": "b", "namespace": "shop", "uid": "u2", "resourceVersion": "13"},
+            "spec": {"azureIdentity": "id", "selector": "web"}
+        });
+        Record {
+            id: ObjectRef::new("default", "web-shop-id"),
+            pod: ObjectRef::new("shop", "web"),
+            node: NodeName::new("aks-1"),
+            identity: Embedded::new(identity),
+            binding: Embedded::new(binding),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_is_what_the_original_would_have_written() {
+        let store = Store::default();
+        let made = create_assignment(&store.client(), &record("/r")).await.unwrap();
+        assert_eq!((made.state, made.pod), (AssignmentState::Created, ObjectRef::new("shop", "web")));
+        let mut object = store.get(PATH).unwrap();
+        object["metadata"].as_object_mut().unwrap().retain(|key, _| key != "uid" && key != "resourceVersion");
+        insta::assert_json_snapshot!(object);
+    }
+
+    #[tokio::test]
+    async fn a_second_record_of_the_same_name_is_a_conflict() {
+        let (store, record) = (Store::default(), record("/r"));
+        create_assignment(&store.client(), &record).await.unwrap();
+        let again = create_assignment(&store.client(), &record).await;
+        assert!(matches!(again, Err(CallError::Conflict { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_node_name_too_long_for_a_label_still_gets_its_record() {
+        let (store, mut record) = (Store::default(), record("/r"));
+        record.node = NodeName::new("n".repeat(64));
+        create_assignment(&store.client(), &record).await.unwrap();
+        let object = store.get(PATH).unwrap();
+        assert!(object["metadata"]["labels"].is_null());
+        assert_eq!(object["spec"]["nodename"], "n".repeat(64));
+    }
+
+    #[tokio::test]
+    async fn marking_is_one_json_patch_and_works_without_a_status_too() {
+        let (store, record) = (Store::default(), record("/r"));
+        let client = store.client();
+        create_assignment(&client, &record).await.unwrap();
+        mark(&client, &record.id, AssignmentState::Assigned).await.unwrap();
+        assert_eq!(store.get(PATH).unwrap()["status"], json!({"status": "Assigned", "availableReplicas": 1}));
+        assert_eq!(store.calls().len(), 2);
+
+        let mut legacy = store.get(PATH).unwrap();
+        legacy.as_object_mut().unwrap().remove("status");
+        store.put(PATH, legacy);
+        mark(&client, &record.id, AssignmentState::Unassigned).await.unwrap();
+        assert_eq!(store.get(PATH).unwrap()["status"]["status"], "Unassigned");
+    }
+
+    #[tokio::test]
+    async fn renewing_replaces_copies_whole_and_starts_over() {
+        let store = Store::default();
+        let client = store.client();
+        create_assignment(&client, &record("/old")).await.unwrap();
+        mark(&client, &record("/old").id, AssignmentState::Assigned).await.unwrap();
+        let mut changed = record("/new");
+        let mut copy = changed.identity.json().clone();
+        copy["metadata"].as_object_mut().unwrap().remove("annotations");
+        changed.identity = Embedded::new(copy.clone());
+        renew_assignment(&client, &changed).await.unwrap();
+        let object = store.get(PATH).unwrap();
+        assert_eq!(object["spec"]["azureIdentityRef"], copy);
+        assert_eq!(object["status"]["status"], "Created");
+        assert!(!object["metadata"]["finalizers"].is_null());
+    }
+
+    #[tokio::test]
+    async fn deleting_takes_two_calls_and_spares_a_namesake() {
+        let (store, record) = (Store::default(), record("/r"));
+        let client = store.client();
+        let made = create_assignment(&client, &record).await.unwrap();
+        delete(&client, &record.id, Some(&Uid::new("somebody-else"))).await.unwrap();
+        assert!(!store.get(PATH).unwrap()["metadata"]["finalizers"].is_null());
+        let before = store.calls().len();
+        delete(&client, &record.id, Some(&made.uid)).await.unwrap();
+        assert_eq!((store.get(PATH), store.calls().len() - before), (None, 2));
+        delete(&client, &record.id, None).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_assignment_that_is_already_being_deleted_goes_when_its_finalizer_does() {
+        let (store, record) = (Store::default(), record("/r"));
+        let client = store.client();
+        let made = create_assignment(&client, &record).await.unwrap();
+        let mut object = store.get(PATH).unwrap();
+        object["metadata"]["deletionTimestamp"] = json!("2026-11-24T10:00:00Z");
+        store.put(PATH, object);
+        delete(&client, &record.id, Some(&made.uid)).await.unwrap();
+        assert_eq!(store.get(PATH), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_does_not_answer_holds_nobody_up() {
+        let store = Store::default();
+        let link = store.link();
+        link.cut();
+        let result = create_assignment(&link.client, &record("/r")).await;
+        assert!(matches!(result, Err(CallError::Unavailable { .. })));
     }
 }

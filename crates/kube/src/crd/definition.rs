@@ -108,3 +108,73 @@ fn soften(schema: &mut Value) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(plural: &str) -> Value {
+        let crd = definitions().into_iter().find(|crd| crd.spec.names.plural == plural).unwrap();
+        let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema;
+        serde_json::to_value(schema).unwrap()
+    }
+
+    #[test]
+    fn no_definition_has_a_status_subresource_required_fields_or_defaults() {
+        for crd in definitions() {
+            let text = serde_json::to_string(&crd).unwrap();
+            for keyword in ["subresources", "\"required\":", "\"default\":"] {
+                assert!(!text.contains(keyword), "{keyword} in {}", crd.spec.names.kind);
+            }
+            assert_eq!(
+                crd.metadata.name.as_deref(),
+                Some(&*format!("{}.{}", crd.spec.names.plural, crd.spec.group))
+            );
+            assert_eq!(crd.spec.scope, "Namespaced");
+        }
+    }
+
+    #[test]
+    fn copies_in_an_assignment_are_kept_whole_and_judged_by_no_rule() {
+        let spec = &schema("azureassignedidentities")["properties"]["spec"]["properties"];
+        for field in ["azureIdentityRef", "azureBindingRef"] {
+            assert_eq!(spec[field]["x-kubernetes-embedded-resource"], true);
+            assert_eq!(spec[field]["x-kubernetes-preserve-unknown-fields"], true);
+            assert_eq!(spec[field]["properties"]["spec"]["x-kubernetes-preserve-unknown-fields"], true);
+        }
+        let text = spec.to_string();
+        for keyword in JUDGING {
+            assert!(!text.contains(keyword), "{keyword}");
+        }
+    }
+
+    #[test]
+    fn every_rule_stands_on_one_field_and_says_what_to_write() {
+        let cases = [
+            ("azureidentities", "type"),
+            ("azureidentities", "resourceID"),
+            ("azureidentitybindings", "selector"),
+            ("azurepodidentityexceptions", "podLabels"),
+        ];
+        for (plural, field) in cases {
+            let schema = schema(plural);
+            let spec = &schema["properties"]["spec"];
+            assert!(spec["x-kubernetes-validations"].is_null());
+            let rules = spec["properties"][field]["x-kubernetes-validations"].as_array().unwrap();
+            assert!(rules.iter().all(|rule| rule["message"].as_str().unwrap().len() > 20), "{field}");
+        }
+    }
+
+    #[test]
+    fn every_field_is_explained() {
+        fn walk(path: &str, schema: &Value) {
+            for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+                assert!(field["description"].is_string(), "{path}.{name} has no description");
+                walk(&format!("{path}.{name}"), field);
+            }
+        }
+        for crd in definitions() {
+            walk(&crd.spec.names.kind, &schema(&crd.spec.names.plural));
+        }
+    }
+}

@@ -130,3 +130,56 @@ fn object(event: &Event, instance: &str, now: Timestamp) -> EventObject {
         ..EventObject::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use podid_core::ids::{ObjectRef, Uid};
+    use serde_json::Value;
+
+    use super::super::recorder;
+    use super::*;
+    use crate::testing::Store;
+
+    fn event(message: &str) -> Event {
+        Event {
+            subject: Subject::Binding,
+            id: ObjectRef::new("shop", "web"),
+            uid: Some(Uid::new("u2")),
+            severity: Severity::Normal,
+            reason: "binding applied",
+            message: message.to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_repeated_event_is_counted_not_written_again() {
+        let store = Store::default();
+        let (recorder, deliveries) = recorder(store.client(), "mic-0");
+        for message in ["one", "one", "two", "one"] {
+            recorder.record(event(message));
+        }
+        drop(recorder);
+        deliveries.run().await;
+        let calls = store.calls();
+        let verbs: Vec<&str> = calls.iter().map(|call| call.split_once(' ').unwrap().0).collect();
+        assert_eq!(verbs, ["POST", "PATCH", "POST", "PATCH"]);
+        let counted = store.get(calls[1].split_once(' ').unwrap().1).unwrap();
+        assert_eq!(counted["count"], 3);
+    }
+
+    #[test]
+    fn an_event_names_its_object_and_component_as_the_original_did() {
+        let now = "2026-11-24T10:00:00Z".parse().unwrap();
+        let object: Value =
+            serde_json::to_value(object(&event("Binding web applied"), "mic-0", now)).unwrap();
+        insta::assert_json_snapshot!(object);
+    }
+
+    #[test]
+    fn an_events_name_fits_however_long_the_objects_is() {
+        let mut event = event("x");
+        event.id = ObjectRef::new("shop", "n".repeat(253));
+        let object = object(&event, "mic-0", Timestamp::now());
+        assert!(object.metadata.name.unwrap().len() <= 253);
+    }
+}

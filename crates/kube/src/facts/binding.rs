@@ -29,3 +29,33 @@ fn fact(object: &AzureIdentityBinding, id: ObjectRef, uid: Uid) -> Binding {
         selector: selector.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(spec: Value) -> Binding {
+        let metadata = json!({"namespace": "shop", "name": "b", "uid": "u1"});
+        binding(&serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn only_identity_and_selector_count() {
+        let base = read(json!({"azureIdentity": "id", "selector": "web"}));
+        assert_eq!((&*base.identity, &*base.selector), ("id", "web"));
+        assert_eq!(
+            read(json!({"azureIdentity": "id", "selector": "web", "weight": 3, "metadata": {}})),
+            base
+        );
+        assert_ne!(read(json!({"azureIdentity": "id", "selector": "Web"})).spec_hash, base.spec_hash);
+        assert_ne!(read(json!({"azureIdentity": "idw", "selector": "eb"})).spec_hash, base.spec_hash);
+    }
+
+    #[test]
+    fn an_empty_one_is_a_fact_that_matches_nothing() {
+        let empty = read(json!({}));
+        assert_eq!((&*empty.identity, &*empty.selector), ("", ""));
+    }
+}

@@ -13,3 +13,20 @@ pub fn exception(object: &AzurePodIdentityException) -> Result<Exception, Unusab
         pod_labels: labels.map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn labels_are_kept_and_none_is_allowed() {
+        let metadata = json!({"namespace": "shop", "name": "e"});
+        for (labels, count) in [(json!({"app": "mic", "tier": "x"}), 2), (json!({}), 0), (json!(null), 0)] {
+            let object = json!({"metadata": metadata, "spec": {"podLabels": labels}});
+            let fact = exception(&serde_json::from_value(object).unwrap()).unwrap();
+            assert_eq!(fact.pod_labels.len(), count);
+        }
+    }
+}

@@ -119,3 +119,145 @@ fn spec_hash(spec: &AzureIdentitySpec, namespaced: bool) -> u64 {
         .field(if namespaced { "namespaced" } else { "" });
     spec.auxiliary_tenant_ids.iter().flatten().fold(hash, |hash, tenant| hash.field(tenant)).finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use podid_core::ids::InvalidId;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const RESOURCE: &str =
+        "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app";
+    const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+
+    fn read(spec: Value) -> Identity {
+        let metadata = json!({"namespace": "shop", "name": "id", "uid": "u1"});
+        identity(&serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()).unwrap()
+    }
+
+    fn principal(changes: Value) -> Value {
+        let mut spec = json!({
+            "type": 1, "clientID": "c", "tenantID": TENANT,
+            "clientPassword": {"name": "secret", "namespace": "shop"}
+        });
+        json_patch::merge(&mut spec, &changes);
+        spec
+    }
+
+    #[test]
+    fn type_absent_is_a_managed_identity() {
+        let kind = read(json!({"resourceID": RESOURCE, "clientID": " C-1 "})).kind.unwrap();
+        assert_eq!(kind.resource_id().unwrap().name(), "app");
+        assert_eq!(kind.client_id(), &ClientId::parse("c-1").unwrap());
+    }
+
+    #[test]
+    fn types_one_and_two_are_service_principals() {
+        for (type_, expected) in [(1, CredentialKind::Password), (2, CredentialKind::Certificate)] {
+            let spec = principal(json!({"type": type_, "adEndpoint": "https://login.microsoftonline.us/"}));
+            let Ok(IdentityKind::ServicePrincipal { credential, tenant, secret, authority, .. }) =
+                read(spec).kind
+            else {
+                unreachable!("type {type_}")
+            };
+            assert_eq!((credential, &*tenant, &*secret), (expected, TENANT, "secret"));
+            assert_eq!(authority.as_deref(), Some("https://login.microsoftonline.us/"));
+        }
+    }
+
+    #[test]
+    fn a_spec_that_cannot_be_used_says_why() {
+        let cases = [
+            (json!({}), InvalidIdentity::Id(InvalidId::Identity(String::new()))),
+            (
+                json!({"resourceID": "https://evil/x", "clientID": "c"}),
+                InvalidIdentity::Id(InvalidId::Identity("https://evil/x".into())),
+            ),
+            (json!({"resourceID": RESOURCE}), InvalidIdentity::Id(InvalidId::Empty("client id"))),
+            (json!({"type": 3, "clientID": "c"}), InvalidIdentity::Type(3)),
+            (json!({"type": -1}), InvalidIdentity::Type(-1)),
+            (principal(json!({"clientID": ""})), InvalidIdentity::Id(InvalidId::Empty("client id"))),
+            (principal(json!({"tenantID": ""})), InvalidIdentity::Missing("tenantID")),
+            (principal(json!({"clientPassword": null})), InvalidIdentity::Missing("clientPassword")),
+            (
+                principal(json!({"clientPassword": {"name": null}})),
+                InvalidIdentity::Missing("clientPassword.name"),
+            ),
+            (
+                principal(json!({"clientPassword": {"namespace": "kube-system"}})),
+                InvalidIdentity::SecretElsewhere("kube-system".into()),
+            ),
+            (principal(json!({"tenantID": "../evil"})), InvalidIdentity::Tenant("../evil".into())),
+            (principal(json!({"auxiliaryTenantIDs": ["a/b"]})), InvalidIdentity::Tenant("a/b".into())),
+        ];
+        for (spec, expected) in cases {
+            assert_eq!(read(spec.clone()).kind, Err(expected), "{spec}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_is_a_guid_or_a_domain_and_nothing_that_leaves_a_path() {
+        for good in [TENANT, "contoso.onmicrosoft.com", "a-b.example"] {
+            assert!(is_tenant(good), "{good}");
+        }
+        for bad in
+            ["", ".", "..", "a..b", "common", "a.b/", "a.b?x", "a.b#", "a b.c", "-a.b", "a.b@c.d", "ä.de"]
+        {
+            assert!(!is_tenant(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_namespace_for_the_secret_means_the_identitys_own() {
+        assert!(read(principal(json!({"clientPassword": {"namespace": null}}))).kind.is_ok());
+        assert!(read(principal(json!({"clientPassword": {"namespace": ""}}))).kind.is_ok());
+    }
+
+    #[test]
+    fn the_hash_changes_with_what_has_an_effect_and_with_nothing_else() {
+        let base = json!({"resourceID": RESOURCE, "clientID": "c"});
+        let hash = |changes: Value| {
+            let mut spec = base.clone();
+            json_patch::merge(&mut spec, &changes);
+            read(spec).spec_hash
+        };
+        let unchanged = hash(json!({}));
+        // What Go clients write or leave out at will, and dead fields.
+        for same in [
+            json!({"type": 0, "tenantID": "", "adEndpoint": "", "clientPassword": {}}),
+            json!({"metadata": {"creationTimestamp": null}, "replicas": 2, "adResourceID": "x"}),
+            json!({"auxiliaryTenantIDs": []}),
+        ] {
+            assert_eq!(hash(same.clone()), unchanged, "{same}");
+        }
+        for other in [
+            json!({"type": 1}),
+            json!({"clientID": "d"}),
+            json!({"resourceID": "x"}),
+            json!({"tenantID": "t"}),
+            json!({"adEndpoint": "e"}),
+            json!({"clientPassword": {"name": "n"}}),
+            json!({"auxiliaryTenantIDs": [""]}),
+        ] {
+            assert_ne!(hash(other.clone()), unchanged, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_behavior_annotation_limits_an_identity_if_it_says_exactly_namespaced() {
+        for (value, expected) in [("namespaced", true), ("Namespaced", false), ("", false)] {
+            let mut object = AzureIdentity::new("id", AzureIdentitySpec::default());
+            object.metadata.namespace = Some("shop".into());
+            object.metadata.uid = Some("u".into());
+            object.metadata.annotations = Some([(BEHAVIOR_ANNOTATION.to_owned(), value.to_owned())].into());
+            assert_eq!(identity(&object).unwrap().namespaced, expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_without_a_name_is_unusable() {
+        let object = AzureIdentity::new("", AzureIdentitySpec::default());
+        assert_eq!(identity(&object), Err(Unusable::Missing("metadata.namespace")));
+    }
+}

@@ -47,3 +47,72 @@ fn phase(text: Option<&str>) -> Phase {
         Some(_) => Phase::Running,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(changes: Value) -> Result<Pod, Unusable> {
+        let mut object = json!({
+            "metadata": {
+                "namespace": "shop", "name": "web", "uid": "u1", "labels": {"aadpodidbinding": "web"},
+                "creationTimestamp": "2026-11-24T10:00:00Z"
+            },
+            "spec": {"nodeName": "aks-1", "containers": []},
+            "status": {
+                "phase": "Running", "podIP": "10.0.0.7", "podIPs": [{"ip": "10.0.0.7"}, {"ip": "fd00::7"}],
+                "startTime": "2026-11-24T10:00:05Z"
+            }
+        });
+        json_patch::merge(&mut object, &changes);
+        pod(&serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn a_running_pod_has_a_node_a_selector_and_each_address_once() {
+        let fact = read(json!({})).unwrap();
+        assert_eq!((fact.node, fact.phase), (Some(NodeName::new("aks-1")), Phase::Running));
+        assert_eq!(fact.addresses, ["10.0.0.7".parse::<IpAddr>().unwrap(), "fd00::7".parse().unwrap()]);
+        assert_eq!(fact.started, Some("2026-11-24T10:00:05Z".parse().unwrap()));
+        assert!(!fact.host_network && !fact.terminating);
+    }
+
+    #[test]
+    fn a_pod_that_waits_for_a_node_is_a_fact_too() {
+        let fact = read(json!({"spec": {"nodeName": null}, "status": null})).unwrap();
+        assert_eq!((fact.node, fact.phase, fact.addresses), (None, Phase::Pending, vec![]));
+        assert_eq!(fact.started, Some("2026-11-24T10:00:00Z".parse().unwrap()), "else when it was created");
+    }
+
+    #[test]
+    fn phases_end_with_succeeded_and_failed_only() {
+        for (text, expected) in [
+            (json!("Pending"), Phase::Pending),
+            (Value::Null, Phase::Pending),
+            (json!("Running"), Phase::Running),
+            (json!("Unknown"), Phase::Running),
+            (json!("Succeeded"), Phase::Finished),
+            (json!("Failed"), Phase::Finished),
+        ] {
+            assert_eq!(read(json!({"status": {"phase": text}})).unwrap().phase, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn odd_addresses_are_left_out_and_a_pod_without_uid_is_unusable() {
+        let fact = read(json!({"status": {"podIP": "nonsense", "podIPs": [{"ip": ""}]}})).unwrap();
+        assert_eq!(fact.addresses, Vec::<IpAddr>::new());
+        assert_eq!(read(json!({"metadata": {"uid": null}})), Err(Unusable::Missing("metadata.uid")));
+    }
+
+    #[test]
+    fn deletion_and_host_network_are_seen() {
+        let fact = read(json!({
+            "metadata": {"deletionTimestamp": "2026-11-24T11:00:00Z"}, "spec": {"hostNetwork": true}
+        }));
+        let fact = fact.unwrap();
+        assert!(fact.host_network && fact.terminating);
+    }
+}

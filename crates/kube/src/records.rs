@@ -196,6 +196,7 @@ mod tests {
             node: NodeName::new("aks-1"),
             identity: Embedded::new(identity),
             binding: Embedded::new(binding),
+            state: AssignmentState::Created,
         }
     }
 
@@ -207,6 +208,15 @@ mod tests {
         let mut object = store.get(PATH).unwrap();
         object["metadata"].as_object_mut().unwrap().retain(|key, _| key != "uid" && key != "resourceVersion");
         insta::assert_json_snapshot!(object);
+    }
+
+    #[tokio::test]
+    async fn an_identity_that_is_already_there_is_recorded_as_assigned_in_one_call() {
+        let (store, mut record) = (Store::default(), record("/r"));
+        record.state = AssignmentState::Assigned;
+        create_assignment(&store.client(), &record).await.unwrap();
+        assert_eq!(store.get(PATH).unwrap()["status"]["status"], "Assigned");
+        assert_eq!(store.calls().len(), 1);
     }
 
     #[tokio::test]

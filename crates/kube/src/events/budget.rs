@@ -63,7 +63,7 @@ mod tests {
         let passed = (0..100).filter(|_| budget.spend(Subject::Binding, &noisy, now)).count();
         assert_eq!(passed, 25);
         assert!(budget.spend(Subject::Binding, &ObjectRef::new("n", "quiet"), now));
-        assert!(!budget.spend(Subject::Binding, &noisy, now + Duration::from_secs(299)));
-        assert!(budget.spend(Subject::Binding, &noisy, now + Duration::from_secs(300)));
+        assert!(!budget.spend(Subject::Binding, &noisy, now + REFILL - Duration::from_secs(1)));
+        assert!(budget.spend(Subject::Binding, &noisy, now + REFILL));
     }
 }

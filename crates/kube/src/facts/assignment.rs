@@ -80,13 +80,13 @@ mod tests {
         })
     }
 
-    fn read(object: Value) -> Result<Assignment, Unusable> {
-        assignment(&serde_json::from_value(object).unwrap())
+    fn object(json: Value) -> AzureAssignedIdentity {
+        serde_json::from_value(json).unwrap()
     }
 
     #[test]
     fn what_the_original_wrote_is_understood() {
-        let fact = read(original()).unwrap();
+        let fact = assignment(&object(original())).unwrap();
         assert_eq!(fact.pod, ObjectRef::new("shop", "web"));
         assert_eq!(fact.node, NodeName::new("aks-1"));
         assert_eq!(fact.state, AssignmentState::Assigned);
@@ -103,7 +103,7 @@ mod tests {
             "spec": {"type": 0, "clientID": "c", "resourceID": original()["spec"]["azureIdentityRef"]["spec"]["resourceID"]}
         });
         let live = crate::facts::identity(&serde_json::from_value(live).unwrap()).unwrap();
-        assert_eq!(read(original()).unwrap().identity, live);
+        assert_eq!(assignment(&object(original())).unwrap().identity, live);
     }
 
     #[test]
@@ -117,24 +117,30 @@ mod tests {
             (json!("assigned"), Err(Unusable::State("assigned".into()))),
         ];
         for (text, expected) in cases {
-            let mut object = original();
-            object["status"]["status"] = text.clone();
-            assert_eq!(read(object).map(|fact| fact.state), expected, "{text}");
+            let mut changed = original();
+            changed["status"]["status"] = text.clone();
+            assert_eq!(assignment(&object(changed)).map(|fact| fact.state), expected, "{text}");
         }
         let mut legacy = original();
         legacy.as_object_mut().unwrap().remove("status");
-        assert_eq!(read(legacy).unwrap().state, AssignmentState::Assigned);
+        assert_eq!(assignment(&object(legacy)).unwrap().state, AssignmentState::Assigned);
     }
 
     #[test]
     fn one_that_names_no_pod_or_carries_no_copy_is_unusable() {
         for field in ["pod", "podNamespace", "nodename", "azureIdentityRef", "azureBindingRef"] {
-            let mut object = original();
-            object["spec"].as_object_mut().unwrap().remove(field);
-            assert!(matches!(read(object), Err(Unusable::Missing(name)) if name.ends_with(field)), "{field}");
+            let mut changed = original();
+            changed["spec"].as_object_mut().unwrap().remove(field);
+            assert!(
+                matches!(assignment(&object(changed)), Err(Unusable::Missing(name)) if name.ends_with(field)),
+                "{field}"
+            );
         }
-        let mut object = original();
-        object["spec"]["azureIdentityRef"]["spec"]["type"] = json!("zero");
-        assert!(matches!(read(object), Err(Unusable::Copy { field: "spec.azureIdentityRef", .. })));
+        let mut changed = original();
+        changed["spec"]["azureIdentityRef"]["spec"]["type"] = json!("zero");
+        assert!(matches!(
+            assignment(&object(changed)),
+            Err(Unusable::Copy { field: "spec.azureIdentityRef", .. })
+        ));
     }
 }

@@ -32,6 +32,7 @@ fn fact(object: &AzureIdentityBinding, id: ObjectRef, uid: Uid) -> Binding {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::needless_pass_by_value)] // `json!` in place reads better than a reference to it.
     use serde_json::{Value, json};
 
     use super::*;

@@ -122,6 +122,7 @@ fn spec_hash(spec: &AzureIdentitySpec, namespaced: bool) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::needless_pass_by_value)] // `json!` in place reads better than a reference to it.
     use podid_core::ids::InvalidId;
     use serde_json::{Value, json};
 

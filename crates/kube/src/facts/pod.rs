@@ -50,11 +50,12 @@ fn phase(text: Option<&str>) -> Phase {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::needless_pass_by_value)] // `json!` in place reads better than a reference to it.
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn read(changes: Value) -> Result<Pod, Unusable> {
+    fn object(changes: Value) -> core::Pod {
         let mut object = json!({
             "metadata": {
                 "namespace": "shop", "name": "web", "uid": "u1", "labels": {"aadpodidbinding": "web"},
@@ -67,12 +68,16 @@ mod tests {
             }
         });
         json_patch::merge(&mut object, &changes);
-        pod(&serde_json::from_value(object).unwrap())
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn read(changes: Value) -> Pod {
+        pod(&object(changes)).unwrap()
     }
 
     #[test]
     fn a_running_pod_has_a_node_a_selector_and_each_address_once() {
-        let fact = read(json!({})).unwrap();
+        let fact = read(json!({}));
         assert_eq!((fact.node, fact.phase), (Some(NodeName::new("aks-1")), Phase::Running));
         assert_eq!(fact.addresses, ["10.0.0.7".parse::<IpAddr>().unwrap(), "fd00::7".parse().unwrap()]);
         assert_eq!(fact.started, Some("2026-11-24T10:00:05Z".parse().unwrap()));
@@ -81,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_waits_for_a_node_is_a_fact_too() {
-        let fact = read(json!({"spec": {"nodeName": null}, "status": null})).unwrap();
+        let fact = read(json!({"spec": {"nodeName": null}, "status": null}));
         assert_eq!((fact.node, fact.phase, fact.addresses), (None, Phase::Pending, vec![]));
         assert_eq!(fact.started, Some("2026-11-24T10:00:00Z".parse().unwrap()), "else when it was created");
     }
@@ -96,15 +101,15 @@ mod tests {
             (json!("Succeeded"), Phase::Finished),
             (json!("Failed"), Phase::Finished),
         ] {
-            assert_eq!(read(json!({"status": {"phase": text}})).unwrap().phase, expected, "{text}");
+            assert_eq!(read(json!({"status": {"phase": text}})).phase, expected, "{text}");
         }
     }
 
     #[test]
     fn odd_addresses_are_left_out_and_a_pod_without_uid_is_unusable() {
-        let fact = read(json!({"status": {"podIP": "nonsense", "podIPs": [{"ip": ""}]}})).unwrap();
+        let fact = read(json!({"status": {"podIP": "nonsense", "podIPs": [{"ip": ""}]}}));
         assert_eq!(fact.addresses, Vec::<IpAddr>::new());
-        assert_eq!(read(json!({"metadata": {"uid": null}})), Err(Unusable::Missing("metadata.uid")));
+        assert_eq!(pod(&object(json!({"metadata": {"uid": null}}))), Err(Unusable::Missing("metadata.uid")));
     }
 
     #[test]
@@ -112,7 +117,6 @@ mod tests {
         let fact = read(json!({
             "metadata": {"deletionTimestamp": "2026-11-24T11:00:00Z"}, "spec": {"hostNetwork": true}
         }));
-        let fact = fact.unwrap();
         assert!(fact.host_network && fact.terminating);
     }
 }

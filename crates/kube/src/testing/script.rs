@@ -37,7 +37,7 @@ impl Script {
         let service = tower::service_fn(move |request: Request<Body>| {
             let (reply, answer) = oneshot::channel();
             sender.send((request.uri().to_string(), reply)).ok();
-            async move { answer.await }
+            answer
         });
         (Client::new(service, "default"), Self { requests })
     }

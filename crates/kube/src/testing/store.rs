@@ -134,8 +134,8 @@ impl State {
         };
         let uid = object["metadata"]["uid"].clone();
         if kind == "application/json-patch+json" {
-            let patch: json_patch::Patch = serde_json::from_value(change.clone()).unwrap();
-            if let Err(error) = json_patch::patch(&mut object, &patch) {
+            let steps: json_patch::Patch = serde_json::from_value(change.clone()).unwrap();
+            if let Err(error) = json_patch::patch(&mut object, &steps) {
                 return failure(422, "Invalid", &error.to_string());
             }
         } else {

@@ -14,12 +14,34 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     /// Cargo's target folder.
     pub(crate) target: PathBuf,
+    /// Every bench.
+    pub(crate) benches: Vec<Bench>,
+}
+
+/// A bench of one of our packages.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Bench {
+    pub(crate) package: String,
+    pub(crate) name: String,
 }
 
 #[derive(Deserialize)]
 struct Metadata {
     workspace_root: PathBuf,
     target_directory: PathBuf,
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
 }
 
 // === impl Workspace ===
@@ -39,7 +61,8 @@ impl Workspace {
         );
         let metadata: Metadata =
             serde_json::from_slice(&output.stdout).context("cargo metadata printed something unexpected")?;
-        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory })
+        let benches = benches(&metadata.packages);
+        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, benches })
     }
 
     /// Cargo with `arguments`, to be run in the workspace.
@@ -57,6 +80,17 @@ impl Workspace {
         command.args(arguments).current_dir(&self.root);
         command
     }
+}
+
+fn benches(packages: &[Package]) -> Vec<Bench> {
+    let mut benches = Vec::new();
+    for package in packages {
+        let targets = package.targets.iter().filter(|target| target.kind.iter().any(|kind| kind == "bench"));
+        benches
+            .extend(targets.map(|target| Bench { package: package.name.clone(), name: target.name.clone() }));
+    }
+    benches.sort();
+    benches
 }
 
 /// The cargo that runs us, so that a `+toolchain` holds for everything.

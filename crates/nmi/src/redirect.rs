@@ -169,10 +169,10 @@ impl Redirect {
                 Ok(Notice::Touched { author, .. }) => author.to_string(),
                 Ok(Notice::Unknown) => "somebody (too much happened to tell)".to_owned(),
                 Err(error) => {
-                    // Listening again is cheap; what was missed shows in the comparison.
-                    match Watch::open() {
-                        Ok(watch) => self.watch = watch,
-                        Err(_) => sleep(Duration::from_secs(1)).await,
+                    // What is missed until we listen again shows in the comparison.
+                    sleep(AFTER_FAILURE).await;
+                    if let Ok(watch) = Watch::open() {
+                        self.watch = watch;
                     }
                     format!("somebody ({error})")
                 }
@@ -221,5 +221,20 @@ fn refused(error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied => Error::Denied,
         io::ErrorKind::Unsupported | io::ErrorKind::NotFound => Error::Unsupported(error),
         _ => Error::Failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn can_be_kept_by_a_task_of_its_own() {
+        fn task(_: impl Future<Output = ()> + Send + 'static) {}
+        let kept = |mut redirect: Redirect| async move {
+            redirect.keep(std::future::pending()).await;
+            drop(redirect.close().await);
+        };
+        let _ = |redirect| task(kept(redirect));
     }
 }

@@ -70,12 +70,13 @@ impl Fabric {
         let namespace =
             Namespace::new().map_err(|error| Error::new("create a network namespace for a node", error))?;
         let uplink = uplink_name(number);
-        Links::of(&self.namespace, async |links| {
+        let gateway_mac = Links::of(&self.namespace, async |links| {
             links.add_pair(&uplink, &namespace, INSIDE).await?;
-            let link = links.find(&uplink).await?.index;
-            links.up(link, true).await?;
-            links.add_route(node_address(number), 32, link).await?;
-            links.add_route_via(pod_network(number), POD_PREFIX, node_address(number), link).await
+            let link = links.find(&uplink).await?;
+            links.up(link.index, true).await?;
+            links.add_route(node_address(number), 32, link.index).await?;
+            links.add_route_via(pod_network(number), POD_PREFIX, node_address(number), link.index).await?;
+            Ok(link.mac)
         })?;
         Links::of(&namespace, async |links| {
             let loopback = links.find("lo").await?.index;
@@ -83,6 +84,9 @@ impl Fabric {
             let link = links.find(INSIDE).await?.index;
             links.add_address(link, node_address(number), 32).await?;
             links.up(link, true).await?;
+            // Written down, because hosts set up for load balancing (`arp_ignore`) do not answer for an address
+            // of their loopback device, and new namespaces inherit that.
+            links.add_neighbour(link, GATEWAY, &gateway_mac).await?;
             links.add_route_via(Ipv4Addr::UNSPECIFIED, 0, GATEWAY, link).await?;
             if style == NodeStyle::Bridged {
                 links.add_bridge(BRIDGE, [0x02, 0x42, 10, 244, number, 1]).await?;

@@ -1,12 +1,12 @@
 //! How are questions and transactions carried to netfilter and back?
 
-use std::collections::{BTreeSet, VecDeque};
-use std::io;
+use std::collections::BTreeSet;
 use std::time::Duration;
+use std::{io, iter};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer,
+    NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_netfilter::nftables::{GenAttribute, GenMessage, NfTablesMessage};
 use netlink_packet_netfilter::none::ControlMessage;
@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The subsystem that a transaction is for, as its first and last message name it.
 const NFTABLES: u16 = 10;
+
+/// The netlink and netfilter headers in front of a message's attributes, in bytes.
+const HEADERS: usize = 16 + 4;
 
 /// The first message of a transaction, and its attribute that says which ruleset it was made for.
 const BATCH_BEGIN: u8 = 16;
@@ -100,8 +103,13 @@ impl Socket {
         let mut generation = 0;
         let question = NfTablesMessage::GetGen(GenMessage { attributes: vec![] });
         self.ask(question, Ask::One, |answer| {
-            if let NetfilterMessageInner::NfTables(NfTablesMessage::NewGen(answer)) = answer.inner {
-                generation = generation_of(&answer).unwrap_or_default();
+            let NetfilterMessageInner::NfTables(NfTablesMessage::NewGen(answer)) = answer.inner else {
+                return;
+            };
+            for attribute in answer.attributes {
+                if let GenAttribute::Id(number) = attribute {
+                    generation = number;
+                }
             }
         })
         .await?;
@@ -172,34 +180,56 @@ impl Socket {
         Ok(())
     }
 
-    async fn receive(&mut self) -> io::Result<VecDeque<NetlinkMessage<NetfilterMessage>>> {
-        timeout(PATIENCE, receive(&self.inner)).await?
+    async fn receive(&mut self) -> io::Result<Vec<NetlinkMessage<NetfilterMessage>>> {
+        let packet = timeout(PATIENCE, receive(&self.inner)).await??;
+        let understand = |message: Raw<'_>| {
+            NetlinkMessage::deserialize(message.whole)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        };
+        split(&packet).map(|message| message.and_then(understand)).collect()
     }
 }
 
-/// Waits for the next packet from the kernel and takes the messages out of it.
-///
-/// A message that cannot be read is an error of kind [`io::ErrorKind::InvalidData`].
-pub(super) async fn receive(socket: &TokioSocket) -> io::Result<VecDeque<NetlinkMessage<NetfilterMessage>>> {
+/// One message of a packet, not yet understood.
+pub(super) struct Raw<'a> {
+    /// The subsystem in the upper half, the message type in the lower.
+    pub(super) kind: u16,
+    /// What follows the two headers.
+    pub(super) attributes: &'a [u8],
+    whole: &'a [u8],
+}
+
+/// Waits for the next packet from the kernel.
+pub(super) async fn receive(socket: &TokioSocket) -> io::Result<Vec<u8>> {
     loop {
         let (bytes, sender) = socket.recv_from_full().await?;
         // Any process may send to a netlink socket; only the kernel has port 0.
         if sender.port_number() == 0 {
-            return split(&bytes);
+            return Ok(bytes);
         }
     }
 }
 
-fn split(mut bytes: &[u8]) -> io::Result<VecDeque<NetlinkMessage<NetfilterMessage>>> {
-    let mut messages = VecDeque::new();
-    while !bytes.is_empty() {
-        let message = NetlinkMessage::<NetfilterMessage>::deserialize(bytes)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        let length = usize::try_from(message.header.length).unwrap_or(usize::MAX).next_multiple_of(4);
-        bytes = bytes.get(length.max(4)..).unwrap_or_default();
-        messages.push_back(message);
-    }
-    Ok(messages)
+/// Takes the messages out of a packet; an unreadable one is the last.
+pub(super) fn split(mut packet: &[u8]) -> impl Iterator<Item = io::Result<Raw<'_>>> {
+    iter::from_fn(move || {
+        if packet.is_empty() {
+            return None;
+        }
+        let message = NetlinkBuffer::new_checked(packet).ok().and_then(|message| {
+            let length = usize::try_from(message.length()).ok()?;
+            let whole = packet.get(..length)?;
+            let attributes = whole.get(HEADERS..).unwrap_or_default();
+            Some(Raw { kind: message.message_type(), attributes, whole })
+        });
+        let Some(message) = message else {
+            packet = &[];
+            return Some(Err(io::ErrorKind::InvalidData.into()));
+        };
+        // Each message starts at a multiple of four.
+        packet = packet.get(message.whole.len().next_multiple_of(4)..).unwrap_or_default();
+        Some(Ok(message))
+    })
 }
 
 /// What a change needs so that it creates, and a rule so that it comes last.
@@ -209,12 +239,4 @@ fn creation(change: &NfTablesMessage) -> u16 {
         NfTablesMessage::NewRule(_) => NLM_F_CREATE | NLM_F_APPEND,
         _ => 0,
     }
-}
-
-/// The number in a generation message.
-pub(super) fn generation_of(message: &GenMessage) -> Option<u32> {
-    message.attributes.iter().find_map(|attribute| match attribute {
-        GenAttribute::Id(generation) => Some(*generation),
-        _ => None,
-    })
 }

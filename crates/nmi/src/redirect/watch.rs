@@ -4,20 +4,26 @@ use std::collections::VecDeque;
 use std::fmt::{self, Display, Formatter};
 use std::io;
 
-use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
-use netlink_packet_netfilter::nftables::{
-    ChainAttribute, GenAttribute, NfTablesMessage, RuleAttribute, SetAttribute, SetElementList,
-    TableAttribute,
-};
-use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner};
+use netlink_packet_core::{NlaBuffer, NlasIterator, parse_string, parse_u32_be};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{AsyncSocket, TokioSocket};
 
 use super::ruleset::TABLE;
-use super::socket::{generation_of, receive};
+use super::socket::{Raw, receive, split};
 
 /// The multicast group that hears of every change of rules.
 const GROUP: u32 = 7;
+
+/// The type of the message that ends a transaction: subsystem nftables, `NFT_MSG_NEWGEN`.
+const NEW_GENERATION: u16 = 10 << 8 | 15;
+
+/// The attribute that names the table, in every other message.
+const TABLE_NAME: u16 = 1;
+
+/// The attributes of the message that ends a transaction.
+const GENERATION: u16 = 1;
+const PROCESS_ID: u16 = 2;
+const PROCESS_NAME: u16 = 3;
 
 /// ENOBUFS: more happened than the socket could hold.
 const ENOBUFS: i32 = 105;
@@ -69,13 +75,8 @@ impl Watch {
                 return Ok(notice);
             }
             match receive(&self.socket).await {
-                Ok(messages) => messages.into_iter().for_each(|message| self.heard.note(message)),
-                Err(error)
-                    if error.raw_os_error() == Some(ENOBUFS)
-                        || error.kind() == io::ErrorKind::InvalidData =>
-                {
-                    return Ok(Notice::Unknown);
-                }
+                Ok(bytes) => self.heard.note(&bytes),
+                Err(error) if error.raw_os_error() == Some(ENOBUFS) => return Ok(Notice::Unknown),
                 Err(error) => return Err(error),
             }
         }
@@ -85,62 +86,48 @@ impl Watch {
 // === impl Heard ===
 
 impl Heard {
-    /// A transaction is told as its changes, one by one, and a last message that says who made it.
-    fn note(&mut self, message: NetlinkMessage<NetfilterMessage>) {
-        let NetlinkPayload::InnerMessage(message) = message.payload else { return };
-        let NetfilterMessageInner::NfTables(change) = message.inner else { return };
-        let NfTablesMessage::NewGen(end) = &change else {
-            self.touched |= table_of(&change).is_none_or(|table| table == TABLE);
-            return;
-        };
-        if std::mem::take(&mut self.touched) {
-            let mut author = Author::default();
-            for attribute in &end.attributes {
-                match attribute {
-                    GenAttribute::ProcPid(pid) => author.pid = Some(*pid),
-                    GenAttribute::ProcName(name) => author.name = Some(name.clone()),
-                    _ => {}
+    /// Takes note of what one packet tells. A transaction is told as its changes, one by one, and a last message
+    /// that says who made it.
+    ///
+    /// Only what is needed is read: other programs' rules may hold anything.
+    fn note(&mut self, packet: &[u8]) {
+        for message in split(packet) {
+            match message {
+                Ok(message) if message.kind == NEW_GENERATION => {
+                    if std::mem::take(&mut self.touched) {
+                        self.notices.push_back(ending(&message));
+                    }
                 }
+                Ok(message) => {
+                    self.touched |= attribute(&message, TABLE_NAME, text).is_none_or(|name| name == TABLE);
+                }
+                Err(_) => self.notices.push_back(Notice::Unknown),
             }
-            self.notices.push_back(Notice::Touched { generation: generation_of(end), author });
         }
     }
 }
 
-/// The table that a change is about, where it says so.
-fn table_of(change: &NfTablesMessage) -> Option<&str> {
-    use NfTablesMessage as M;
-    match change {
-        M::NewTable(table) | M::DeleteTable(table) => {
-            table.attributes.iter().find_map(|attribute| match attribute {
-                TableAttribute::Name(name) => Some(name.as_str()),
-                _ => None,
-            })
-        }
-        M::NewChain(chain) | M::DeleteChain(chain) => {
-            chain.attributes.iter().find_map(|attribute| match attribute {
-                ChainAttribute::Table(name) => Some(name.as_str()),
-                _ => None,
-            })
-        }
-        M::NewRule(rule) | M::DeleteRule(rule) => {
-            rule.attributes.iter().find_map(|attribute| match attribute {
-                RuleAttribute::Table(name) => Some(name.as_str()),
-                _ => None,
-            })
-        }
-        M::NewSet(set) | M::DeleteSet(set) => set.attributes.iter().find_map(|attribute| match attribute {
-            SetAttribute::Table(name) => Some(name.as_str()),
-            _ => None,
-        }),
-        M::NewSetElement(set) | M::DeleteSetElement(set) => {
-            set.attributes.iter().find_map(|attribute| match attribute {
-                SetElementList::Table(name) => Some(name.as_str()),
-                _ => None,
-            })
-        }
-        _ => None,
+fn ending(message: &Raw<'_>) -> Notice {
+    let number = |nla: &NlaBuffer<&[u8]>| parse_u32_be(nla.value()).ok();
+    Notice::Touched {
+        generation: attribute(message, GENERATION, number),
+        author: Author {
+            name: attribute(message, PROCESS_NAME, text),
+            pid: attribute(message, PROCESS_ID, number),
+        },
     }
+}
+
+/// The first attribute of a kind, if it is there and can be read.
+fn attribute<T>(message: &Raw<'_>, kind: u16, read: impl Fn(&NlaBuffer<&[u8]>) -> Option<T>) -> Option<T> {
+    NlasIterator::new(message.attributes)
+        .map_while(Result::ok)
+        .find(|nla| nla.kind() == kind)
+        .and_then(|nla| read(&nla))
+}
+
+fn text(nla: &NlaBuffer<&[u8]>) -> Option<String> {
+    parse_string(nla.value()).ok()
 }
 
 // === impl Author ===
@@ -156,17 +143,27 @@ impl Display for Author {
 
 #[cfg(test)]
 mod tests {
-    use netlink_packet_netfilter::nftables::{GenMessage, TableMessage};
-    use netlink_packet_netfilter::{NetfilterHeader, NetfilterProtoFamily};
+    use netlink_packet_core::NetlinkMessage;
+    use netlink_packet_netfilter::nftables::{
+        GenAttribute, GenMessage, NfTablesMessage, SetElementList, SetElementMessage, TableAttribute,
+        TableMessage,
+    };
+    use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterProtoFamily};
 
     use super::*;
 
     fn told(changes: Vec<NfTablesMessage>) -> Vec<Notice> {
-        let mut heard = Heard::default();
+        let mut packet = vec![];
         for change in changes {
             let header = NetfilterHeader::new(NetfilterProtoFamily::IPv4, 0, 0);
-            heard.note(NetlinkMessage::from(NetfilterMessage::new(header, change)));
+            let mut message = NetlinkMessage::from(NetfilterMessage::new(header, change));
+            message.finalize();
+            let start = packet.len();
+            packet.resize(start + message.buffer_len().next_multiple_of(4), 0);
+            message.serialize(&mut packet[start..]);
         }
+        let mut heard = Heard::default();
+        heard.note(&packet);
         heard.notices.into()
     }
 
@@ -195,7 +192,10 @@ mod tests {
 
     #[test]
     fn is_silent_about_other_tables() {
-        assert_eq!(told(vec![removal("filter"), end(5), removal("kube-proxy"), end(6)]), []);
+        let element = NfTablesMessage::NewSetElement(SetElementMessage {
+            attributes: vec![SetElementList::Table("kube-proxy".into()), SetElementList::Set(TABLE.into())],
+        });
+        assert_eq!(told(vec![removal("filter"), end(5), removal("podid2"), end(6), element, end(7)]), []);
     }
 
     #[test]
@@ -207,5 +207,14 @@ mod tests {
     fn a_change_that_names_no_table_counts_as_a_touch() {
         let strange = NfTablesMessage::Other { message_type: 200, attributes: vec![] };
         assert_eq!(told(vec![strange, end(5)]).len(), 1);
+    }
+
+    #[test]
+    fn a_packet_that_cannot_be_read_means_that_nobody_knows() {
+        for garbage in [&[1_u8, 2, 3][..], &[255; 40], &[0; 20]] {
+            let mut heard = Heard::default();
+            heard.note(garbage);
+            assert_eq!(heard.notices, [Notice::Unknown], "{garbage:?}");
+        }
     }
 }

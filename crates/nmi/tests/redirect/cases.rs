@@ -1,5 +1,6 @@
 //! The promises, one by one.
 
+use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use podid_nmi::redirect::{Destination, Error, Redirect, Settings, Surroundings, decide, detect};
+use podid_nmi::redirect::{Destination, Error, Redirect, Settings, decide, detect};
 
 use crate::agent::{Agent, SETTINGS, clean_up, runtime, start_process};
 use crate::intruder::{Damage, EVERY_DAMAGE, add_leftover, damage, dnat_everything};
@@ -280,9 +281,21 @@ fn senseless_settings() {
 
 fn surroundings() {
     let world = World::new();
-    let found = world.node.run(|| detect(*METADATA.ip()));
-    assert_eq!(found, Surroundings { route_localnet: false, node_address: Some(NODE) });
-    assert_eq!(decide(found), Destination::Node(NODE));
+    let switch = "/proc/sys/net/ipv4/conf/all/route_localnet";
+    for (value, expected) in [("0", Destination::Node(NODE)), ("1", Destination::Loopback)] {
+        let found = world.node.run(|| {
+            // A namespace inherits the value from the host, and a container may not write here.
+            let written = fs::write(switch, value).is_ok();
+            written.then(|| detect(*METADATA.ip()))
+        });
+        let Some(found) = found else { return assert_eq!(own_address(&world), Some(NODE)) };
+        assert_eq!(found.node_address, Some(NODE));
+        assert_eq!(decide(found), expected);
+    }
+}
+
+fn own_address(world: &World) -> Option<Ipv4Addr> {
+    world.node.run(|| detect(*METADATA.ip())).node_address
 }
 
 /// Waits for something that another thread is about to bring about.

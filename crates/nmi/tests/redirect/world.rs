@@ -141,8 +141,7 @@ impl World {
         node.configure(async |links| {
             up(links, "lo", None).await;
             pair(links, "uplink", &azure).await;
-            let uplink = up(links, "uplink", Some(NODE)).await;
-            via(links, Ipv4Addr::UNSPECIFIED, 0, *METADATA.ip(), uplink).await;
+            up(links, "uplink", Some(NODE)).await;
             pair(links, "routed", &routed).await;
             let link = up(links, "routed", None).await;
             direct(links, ROUTED, 32, link).await;
@@ -160,13 +159,14 @@ impl World {
             direct(links, NODE, 32, link).await;
             via(links, Ipv4Addr::new(10, 244, 0, 0), 16, NODE, link).await;
         });
+        // Written down, because hosts may be set not to answer for an address of their loopback device.
+        let mac = hardware_address(&azure, "eth0");
+        node.configure(async |links| default_route(links, "uplink", *METADATA.ip(), &mac).await);
         // The routed pod's loopback stays down: it is the pod that tries to reach the node's.
-        let gateway = hardware_address(&node, "routed");
+        let mac = hardware_address(&node, "routed");
         routed.configure(async |links| {
-            let link = up(links, "eth0", Some(ROUTED)).await;
-            let neighbour = links.neighbours().add(link, IpAddr::V4(NEXT_HOP)).link_layer_address(&gateway);
-            neighbour.execute().await.expect("neighbour");
-            via(links, Ipv4Addr::UNSPECIFIED, 0, NEXT_HOP, link).await;
+            up(links, "eth0", Some(ROUTED)).await;
+            default_route(links, "eth0", NEXT_HOP, &mac).await;
         });
         bridged.configure(async |links| {
             up(links, "lo", None).await;
@@ -266,6 +266,14 @@ async fn pair(links: &Handle, name: &str, other: &Namespace) {
         .set_info_data(InfoData::Veth(InfoVeth::Peer(far)))
         .build();
     links.link().add(message).execute().await.expect("veth pair");
+}
+
+/// Everything goes to a next hop whose hardware address is known.
+async fn default_route(links: &Handle, name: &str, next_hop: Ipv4Addr, mac: &[u8]) {
+    let link = index(links, name).await;
+    let neighbour = links.neighbours().add(link, IpAddr::V4(next_hop)).link_layer_address(mac);
+    neighbour.execute().await.expect("neighbour");
+    via(links, Ipv4Addr::UNSPECIFIED, 0, next_hop, link).await;
 }
 
 async fn direct(links: &Handle, to: Ipv4Addr, prefix: u8, link: u32) {

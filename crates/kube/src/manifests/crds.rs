@@ -1,6 +1,9 @@
-//! Which file defines which custom resource?
+//! Which custom resources does a mode need?
 
-use super::yaml::{Unwritable, file};
+use kube::CustomResourceExt;
+use serde_json::Value;
+
+use super::yaml::{Unwritable, file, json};
 use crate::crd::{
     AzureAssignedIdentity, AzureIdentity, AzureIdentityBinding, AzurePodIdentityException, definition,
 };
@@ -8,9 +11,28 @@ use crate::crd::{
 /// One file per definition.
 pub(super) fn files() -> Result<Vec<(&'static str, String)>, Unwritable> {
     Ok(vec![
-        ("crds/azureidentity.yaml", file(&[definition::<AzureIdentity>()])?),
-        ("crds/azureidentitybinding.yaml", file(&[definition::<AzureIdentityBinding>()])?),
-        ("crds/azureassignedidentity.yaml", file(&[definition::<AzureAssignedIdentity>()])?),
-        ("crds/azurepodidentityexception.yaml", file(&[definition::<AzurePodIdentityException>()])?),
+        ("crds/azureidentity.yaml", file(&[object::<AzureIdentity>()?])?),
+        ("crds/azureidentitybinding.yaml", file(&[object::<AzureIdentityBinding>()?])?),
+        ("crds/azureassignedidentity.yaml", file(&[object::<AzureAssignedIdentity>()?])?),
+        ("crds/azurepodidentityexception.yaml", file(&[object::<AzurePodIdentityException>()?])?),
     ])
+}
+
+pub(super) fn standard() -> Result<Vec<Value>, Unwritable> {
+    let mut objects = managed()?;
+    objects.push(object::<AzureAssignedIdentity>()?);
+    Ok(objects)
+}
+
+/// Managed mode has no assignments.
+pub(super) fn managed() -> Result<Vec<Value>, Unwritable> {
+    Ok(vec![
+        object::<AzureIdentity>()?,
+        object::<AzureIdentityBinding>()?,
+        object::<AzurePodIdentityException>()?,
+    ])
+}
+
+fn object<K: CustomResourceExt>() -> Result<Value, Unwritable> {
+    json(&definition::<K>())
 }

@@ -1,0 +1,162 @@
+//! Are the files under `deploy/` what the generator writes, and would an API server understand them?
+#![allow(clippy::unwrap_used, reason = "clippy takes only functions marked as tests for tests")]
+
+use std::path::Path;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use podid_kube::crd::{AzureIdentity, AzureIdentityBinding, AzurePodIdentityException};
+use podid_kube::facts;
+use podid_kube::manifests::{self, Install};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+fn documents(yaml: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(yaml).unwrap()
+}
+
+fn file(path: &str) -> Vec<Value> {
+    let files = manifests::all().unwrap();
+    documents(&files.iter().find(|(name, _)| *name == path).unwrap().1)
+}
+
+fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let found = objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+    found.unwrap_or_else(|| unreachable!("{kind} {name}"))
+}
+
+/// Reading into the type and back loses nothing: every field exists and has the right type.
+fn assert_known<K: DeserializeOwned + Serialize>(object: &Value) {
+    let read: K = serde_json::from_value(object.clone()).unwrap();
+    assert_eq!(&serde_json::to_value(read).unwrap(), object);
+}
+
+#[test]
+fn committed_files_are_what_the_generator_writes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    for (path, content) in manifests::all().unwrap() {
+        let committed = std::fs::read_to_string(folder.join(path)).unwrap_or_default();
+        assert_eq!(committed, content, "deploy/{path} is old; run `cargo xtask gen`");
+    }
+}
+
+#[test]
+fn every_object_has_only_fields_that_its_kind_has() {
+    for (path, content) in manifests::all().unwrap() {
+        for object in documents(&content) {
+            match object["kind"].as_str().unwrap() {
+                "CustomResourceDefinition" => assert_known::<CustomResourceDefinition>(&object),
+                "ServiceAccount" => assert_known::<ServiceAccount>(&object),
+                "ClusterRole" => assert_known::<ClusterRole>(&object),
+                "ClusterRoleBinding" => assert_known::<ClusterRoleBinding>(&object),
+                "Role" => assert_known::<Role>(&object),
+                "RoleBinding" => assert_known::<RoleBinding>(&object),
+                "Secret" => assert_known::<Secret>(&object),
+                "Deployment" => assert_known::<Deployment>(&object),
+                "DaemonSet" => assert_known::<DaemonSet>(&object),
+                "Pod" => assert_known::<Pod>(&object),
+                "AzureIdentity" => assert_known::<AzureIdentity>(&object),
+                "AzureIdentityBinding" => assert_known::<AzureIdentityBinding>(&object),
+                "AzurePodIdentityException" => assert_known::<AzurePodIdentityException>(&object),
+                other => unreachable!("{other} in {path}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_may_more_than_podid_does() {
+    let objects = file("infra/deployment-rbac.yaml");
+    let roles =
+        objects.iter().filter(|object| matches!(object["kind"].as_str(), Some("ClusterRole" | "Role")));
+    let granted: Vec<&Value> = roles.flat_map(|role| role["rules"].as_array().unwrap()).collect();
+    for text in granted.iter().map(ToString::to_string) {
+        assert!(!text.contains('*') && !text.contains("secrets"), "{text}");
+    }
+    insta::assert_json_snapshot!(granted);
+}
+
+#[test]
+fn the_node_agent_adds_one_capability_and_drops_all_others() {
+    for path in ["infra/deployment-rbac.yaml", "infra/managed-mode-deployment.yaml"] {
+        let objects = file(path);
+        let pod = &find(&objects, "DaemonSet", "nmi")["spec"]["template"]["spec"];
+        assert_eq!(pod["hostNetwork"], true);
+        let security = &pod["containers"][0]["securityContext"];
+        assert_eq!(security["capabilities"], json!({"drop": ["ALL"], "add": ["NET_ADMIN"]}));
+        assert_eq!(security["readOnlyRootFilesystem"], true);
+    }
+}
+
+#[test]
+fn workloads_replace_those_of_the_original_in_place() {
+    let objects = file("infra/deployment-rbac.yaml");
+    let nmi = find(&objects, "DaemonSet", "nmi");
+    assert_eq!(nmi["spec"]["selector"]["matchLabels"], json!({"component": "nmi", "tier": "node"}));
+    let mic = find(&objects, "Deployment", "mic");
+    assert_eq!(mic["spec"]["selector"]["matchLabels"], json!({"app": "mic", "component": "mic"}));
+    for account in ["aad-pod-id-mic-service-account", "aad-pod-id-nmi-service-account"] {
+        assert_eq!(find(&objects, "ServiceAccount", account)["metadata"]["namespace"], "default");
+    }
+}
+
+#[test]
+fn managed_mode_knows_no_controller_and_no_assignments() {
+    let text = serde_json::to_string(&file("infra/managed-mode-deployment.yaml")).unwrap();
+    assert!(!text.contains("azureassignedidentities") && !text.contains("Deployment"), "{text}");
+    assert!(text.contains("--operation-mode=managed") && text.contains("--forceNamespaced"));
+}
+
+#[test]
+fn without_azure_json_nothing_of_the_node_is_mounted_and_the_controller_is_not_root() {
+    let objects = file("infra/noazurejson/deployment-rbac.yaml");
+    let pod = &find(&objects, "Deployment", "mic")["spec"]["template"]["spec"];
+    assert_eq!(pod["volumes"], json!([]));
+    assert_eq!(pod["containers"][0]["securityContext"]["runAsUser"], 65532);
+    let keys = find(&objects, "Secret", "aadpodidentity-admin-secret")["stringData"].as_object().unwrap();
+    assert_eq!(keys.len(), 7);
+}
+
+#[test]
+fn the_exceptions_cover_the_controller_that_is_installed() {
+    let exceptions = file("infra/mic-exception.yaml");
+    let exception = find(&exceptions, "AzurePodIdentityException", "mic-exception");
+    let installed = file("infra/deployment-rbac.yaml");
+    let mic = find(&installed, "Deployment", "mic");
+    let labels = &mic["spec"]["template"]["metadata"]["labels"];
+    let pod = json!({"metadata": {"namespace": "default", "name": "mic-1", "uid": "u", "labels": labels}});
+    let pod = facts::pod(&serde_json::from_value(pod).unwrap()).unwrap();
+    let fact = facts::exception(&serde_json::from_value(exception.clone()).unwrap()).unwrap();
+    assert!(fact.covers(&pod));
+}
+
+#[test]
+fn samples_are_usable_identities() {
+    for path in [
+        "demo/aadpodidentity.yaml",
+        "demo/aadpodidentity-secret.yaml",
+        "demo/aadpodidentity-certificate.yaml",
+    ] {
+        let objects = file(path);
+        let mut identity = find(&objects, "AzureIdentity", "demo").clone();
+        identity["metadata"] = json!({"name": "demo", "namespace": "default", "uid": "u"});
+        let fact = facts::identity(&serde_json::from_value(identity).unwrap()).unwrap();
+        assert!(fact.kind.is_ok(), "{path}: {:?}", fact.kind);
+    }
+}
+
+#[test]
+fn namespace_and_image_can_be_chosen() {
+    let install =
+        Install { namespace: "podid".into(), image: "registry.example/podid:1".into(), ..Install::default() };
+    let objects = install.standard().unwrap();
+    let mic = find(&objects, "Deployment", "mic");
+    assert_eq!(mic["metadata"]["namespace"], "podid");
+    assert_eq!(mic["spec"]["template"]["spec"]["containers"][0]["image"], "registry.example/podid:1");
+    let binding = find(&objects, "ClusterRoleBinding", "aad-pod-id-mic-binding");
+    assert_eq!(binding["subjects"][0]["namespace"], "podid");
+    assert_eq!(find(&objects, "Role", "aad-pod-id-mic-lock-role")["metadata"]["namespace"], "default");
+}

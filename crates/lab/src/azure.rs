@@ -12,7 +12,6 @@ mod fault;
 mod id;
 mod imds;
 mod jwt;
-mod listen;
 pub mod pki;
 mod reply;
 mod seed;

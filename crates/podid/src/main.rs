@@ -14,6 +14,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 mod demo;
 mod goflags;
 mod klog;
+#[cfg(feature = "lab")]
+mod lab;
 mod mic;
 mod nmi;
 
@@ -38,6 +40,9 @@ enum Command {
     Nmi(nmi::Args),
     /// Run the demo application: asks for tokens the way a workload does
     Demo(demo::Args),
+    /// See podid work on this machine: a simulated Azure and a small cluster
+    #[cfg(feature = "lab")]
+    Lab(lab::Args),
     /// Print the completion script for a shell
     Completion {
         /// The shell to complete in
@@ -60,6 +65,8 @@ fn main() -> ExitCode {
         Command::Mic(args) => mic::run(&args),
         Command::Nmi(args) => nmi::run(&args),
         Command::Demo(args) => demo::run(&args),
+        #[cfg(feature = "lab")]
+        Command::Lab(args) => lab::run(&args),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "podid", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -18,8 +18,6 @@ use state::{State, is_over};
 mod delete;
 mod follow;
 mod state;
-#[cfg(test)]
-mod tests;
 
 pub use delete::DeleteOptions;
 

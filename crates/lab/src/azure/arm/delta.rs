@@ -1,7 +1,5 @@
 //! What does the `identity` of a PATCH change? Delta semantics: `{}` adds, `null` removes, what is not named stays.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use crate::azure::id::ArmId;
@@ -73,7 +71,7 @@ impl Delta {
 
     /// What a machine with these identities has afterwards.
     pub(crate) fn apply_to(&self, current: &Identities) -> Result<Next, Invalid> {
-        let mut next = Next { system: self.kind.has_system(), users: BTreeSet::new() };
+        let mut next = Next { system: self.kind.has_system(), users: Default::default() };
         if self.kind.has_users() {
             next.users = current.users.keys().cloned().collect();
             next.users.retain(|id| !self.remove.contains(id));
@@ -117,7 +115,7 @@ mod tests {
         }
     }
 
-    fn patched(current: &Identities, identity: &Value) -> Result<(bool, Vec<String>), Invalid> {
+    fn patched(current: &Identities, identity: Value) -> Result<(bool, Vec<String>), Invalid> {
         let delta = parse(json!({"identity": identity}).to_string().as_bytes())?.unwrap();
         let next = delta.apply_to(current)?;
         Ok((next.system, next.users.iter().map(|id| id.name().to_owned()).collect()))
@@ -186,7 +184,7 @@ mod tests {
         ];
         for ((system, users), patch, (then_system, then_users)) in cases {
             let then: Vec<_> = then_users.split_whitespace().map(str::to_owned).collect();
-            assert_eq!(patched(&machine(system, users), &patch), Ok((then_system, then)), "{patch}");
+            assert_eq!(patched(&machine(system, users), patch.clone()), Ok((then_system, then)), "{patch}");
         }
     }
 
@@ -215,7 +213,7 @@ mod tests {
             (json!({"type": "UserAssigned", "userAssignedIdentities": []}), Invalid::Body),
         ];
         for (patch, why) in cases {
-            assert_eq!(patched(&machine(false, &["a"]), &patch), Err(why), "{patch}");
+            assert_eq!(patched(&machine(false, &["a"]), patch.clone()), Err(why), "{patch}");
         }
         assert_eq!(parse(b"{}"), Ok(None));
         assert_eq!(parse(b"{"), Err(Invalid::Body));

@@ -1,0 +1,139 @@
+//! Which Kubernetes objects does the lab begin with? Its nodes, and podid installed on them.
+
+use serde_json::{Value, json};
+
+use crate::Mode;
+use crate::kubelet::{NodeSite, seconds};
+use crate::scenario::{POD_IDENTITY, SYSTEM_NAMESPACE};
+
+/// API group of the custom resources.
+pub(crate) const GROUP: &str = "aadpodidentity.k8s.io/v1";
+
+/// A node, ready, on the machine that `provider_id` names.
+pub(crate) fn node(site: &NodeSite, provider_id: &str) -> Value {
+    let now = seconds(jiff::Timestamp::now());
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": site.name, "labels": site.labels},
+        "spec": {"providerID": provider_id},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": site.node.address().to_string()},
+                {"type": "Hostname", "address": site.name},
+            ],
+            "conditions": [{
+                "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "the lab runs",
+                "lastHeartbeatTime": now, "lastTransitionTime": now,
+            }],
+            "nodeInfo": {
+                "kubeletVersion": "v1.33.0-lab", "operatingSystem": "linux", "architecture": std::env::consts::ARCH,
+                "osImage": "network namespaces", "kernelVersion": "", "containerRuntimeVersion": "lab://1",
+                "machineID": "", "systemUUID": "", "bootID": "", "kubeProxyVersion": "",
+            },
+            "capacity": {"pods": "240"}, "allocatable": {"pods": "240"},
+        },
+    })
+}
+
+/// The node agent of one node, which in a real cluster is a pod of a DaemonSet.
+pub(crate) fn nmi(node: &str, mode: Mode, kubeconfig: &str) -> Value {
+    let mut command = vec![
+        "podid".to_owned(),
+        "nmi".to_owned(),
+        format!("--node={node}"),
+        "--http-probe-port=8085".to_owned(),
+        "--log-format=json".to_owned(),
+        "--v=4".to_owned(),
+    ];
+    if mode == Mode::Managed {
+        command.extend(["--operation-mode=managed".to_owned(), "--forceNamespaced".to_owned()]);
+    }
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": format!("nmi-{node}"), "namespace": SYSTEM_NAMESPACE,
+            "labels": {"app.kubernetes.io/component": "nmi", "component": "nmi", "tier": "node"},
+        },
+        "spec": {
+            "nodeName": node, "hostNetwork": true, "terminationGracePeriodSeconds": 5,
+            "containers": [{
+                "name": "nmi", "image": "podid", "command": command,
+                "env": [{"name": "KUBECONFIG", "value": kubeconfig}],
+            }],
+        },
+    })
+}
+
+/// The controller. As in a cluster it is excepted, and gets its own token through the node agent.
+pub(crate) fn mic(kubeconfig: &str, cloudconfig: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": "mic", "namespace": SYSTEM_NAMESPACE,
+            "labels": {"app.kubernetes.io/component": "mic", "component": "mic", "app": "mic"},
+        },
+        "spec": {
+            "terminationGracePeriodSeconds": 5,
+            "containers": [{
+                "name": "mic", "image": "podid",
+                "command": [
+                    "podid", "mic", format!("--kubeconfig={kubeconfig}"), format!("--cloudconfig={cloudconfig}"),
+                    "--log-format=json", "--v=4",
+                ],
+                "env": [{
+                    "name": "MIC_POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}},
+                }],
+            }],
+        },
+    })
+}
+
+/// An exception for pods of `namespace` that have the label.
+pub(crate) fn exception(namespace: &str, name: &str, label: (&str, &str)) -> Value {
+    json!({
+        "apiVersion": GROUP, "kind": "AzurePodIdentityException",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"podLabels": {label.0: label.1}},
+    })
+}
+
+/// The tutorial's identity.
+pub(crate) fn identity(namespace: &str, resource_id: &str, client_id: &str) -> Value {
+    json!({
+        "apiVersion": GROUP, "kind": "AzureIdentity",
+        "metadata": {"name": POD_IDENTITY, "namespace": namespace},
+        "spec": {"type": 0, "resourceID": resource_id, "clientID": client_id},
+    })
+}
+
+/// The tutorial's binding.
+pub(crate) fn binding(namespace: &str) -> Value {
+    json!({
+        "apiVersion": GROUP, "kind": "AzureIdentityBinding",
+        "metadata": {"name": format!("{POD_IDENTITY}-binding"), "namespace": namespace},
+        "spec": {"azureIdentity": POD_IDENTITY, "selector": POD_IDENTITY},
+    })
+}
+
+/// A pod like the tutorial's `demo.yaml`.
+pub(crate) fn demo(namespace: &str, name: &str, labels: &Value, arguments: &[String]) -> Value {
+    let field =
+        |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {
+            "restartPolicy": "Never", "terminationGracePeriodSeconds": 1,
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "containers": [{
+                "name": "demo", "image": "mcr.microsoft.com/oss/azure/aad-pod-identity/demo:v1.6.3",
+                "args": arguments,
+                "env": [
+                    field("MY_POD_NAME", "metadata.name"),
+                    field("MY_POD_NAMESPACE", "metadata.namespace"),
+                    field("MY_POD_IP", "status.podIP"),
+                ],
+            }],
+        },
+    })
+}

@@ -1,0 +1,119 @@
+//! What happens in the lab, in words? Lines of the timeline from traces, logs and objects.
+
+use futures::StreamExt;
+use serde_json::Value;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::api::{Change, Resource, Selector};
+use crate::azure::{Service, Trace};
+use crate::cluster::Cluster;
+use crate::kubelet::Printed;
+use crate::scenario::SYSTEM_NAMESPACE;
+use crate::timeline::{Entry, Place, Timeline};
+
+const ASSIGNMENTS: Resource = Resource::new("aadpodidentity.k8s.io", "azureassignedidentities");
+
+/// Marks a request that came to IMDS from a pod and not through the node agent.
+pub(super) const BYPASS: &str = "straight from a pod";
+
+/// Writes what happens into the timeline until the handles are dropped.
+pub(crate) fn watch(cluster: &Cluster, timeline: &Timeline) -> [AbortOnDropHandle<()>; 3] {
+    let spawn =
+        |task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| AbortOnDropHandle::new(tokio::spawn(task));
+    let traces = relay(cluster.world.azure.subscribe(), timeline.clone(), |trace| of_trace(&trace));
+    let lines = relay(cluster.kubelet.printed(), timeline.clone(), |line| of_line(&line));
+    let list = cluster.store.list(&ASSIGNMENTS, "", &Selector::default());
+    let changes =
+        list.and_then(|list| cluster.store.watch(&ASSIGNMENTS, "", Selector::default(), list.version));
+    let timeline = timeline.clone();
+    let records = async move {
+        let Ok(changes) = changes else { return };
+        let mut changes = std::pin::pin!(changes);
+        while let Some(Ok(event)) = changes.next().await {
+            if let Some(entry) = of_record(event.change, &event.object) {
+                timeline.add(entry);
+            }
+        }
+    };
+    [spawn(Box::pin(traces)), spawn(Box::pin(lines)), spawn(Box::pin(records))]
+}
+
+async fn relay<T: Clone>(mut from: Receiver<T>, timeline: Timeline, tell: impl Fn(T) -> Option<Entry>) {
+    loop {
+        match from.recv().await {
+            Ok(one) => {
+                if let Some(entry) = tell(one) {
+                    timeline.add(entry);
+                }
+            }
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Polls of a running operation say nothing new; all else is shown.
+fn of_trace(trace: &Trace) -> Option<Entry> {
+    if trace.what.contains("/operations/") {
+        return None;
+    }
+    let took = if trace.took.as_millis() > 0 {
+        format!(" after {} ms", trace.took.as_millis())
+    } else {
+        String::new()
+    };
+    let bypass = if trace.service == Service::Imds && trace.from_pod { BYPASS } else { "" };
+    let text = format!("{} → {}{took}  {}{bypass}", shortened(&trace.what), trace.status, trace.detail);
+    let place = Place::Azure(trace.service.name());
+    // A vault asks every caller for its token first.
+    let expected = trace.service == Service::Vault && trace.status == 401;
+    let refused = (trace.status >= 400 && !expected) || !bypass.is_empty();
+    Some(if refused { Entry::refusal(place, text) } else { Entry::new(place, text.trim_end().to_owned()) })
+}
+
+/// A method and path with the long ids of ARM left out.
+fn shortened(what: &str) -> String {
+    let (method, path) = what.split_once(' ').unwrap_or(("", what));
+    match path.rfind("/providers/") {
+        Some(at) => format!("{method} …{}", &path[at + "/providers".len()..]),
+        None => what.to_owned(),
+    }
+}
+
+fn of_line(line: &Printed) -> Option<Entry> {
+    let text = String::from_utf8_lossy(&line.text).into_owned();
+    if line.namespace != SYSTEM_NAMESPACE {
+        let place = Place::Pod(line.pod.clone());
+        let good = text.starts_with("successfully") || text.starts_with("starting");
+        return Some(if good { Entry::new(place, text) } else { Entry::refusal(place, text) });
+    }
+    let logged: Value = serde_json::from_str(&text).ok()?;
+    let part = |name: &str| logged[name].as_str().unwrap_or_default().to_owned();
+    if part("msg") != "token request" {
+        return None;
+    }
+    let (pod, status) = (part("pod"), logged["status"].as_u64().unwrap_or_default());
+    if status == 200 {
+        let time = logged["duration_ms"].as_f64().unwrap_or_default();
+        let text = format!("token for {pod}: {} ({}), {time:.1} ms", part("identity"), part("resource"));
+        Some(Entry::new(Place::Nmi, text))
+    } else {
+        Some(Entry::refusal(Place::Nmi, format!("{pod} refused with {status}: {}", part("outcome"))))
+    }
+}
+
+fn of_record(change: Change, record: &Value) -> Option<Entry> {
+    let name = record["metadata"]["name"].as_str()?;
+    let state = record["status"]["status"].as_str().unwrap_or_default();
+    let text = match change {
+        Change::Added => format!("assignment {name}: {state}"),
+        Change::Modified if record["metadata"]["deletionTimestamp"].is_null() => {
+            format!("assignment {name}: {state}")
+        }
+        Change::Modified => return None,
+        Change::Deleted => format!("assignment {name}: removed"),
+    };
+    Some(Entry::new(Place::Mic, text))
+}

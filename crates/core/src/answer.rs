@@ -84,13 +84,20 @@ pub enum Answer<'a> {
     /// A token for this identity.
     Serve(Choice<'a>),
     /// A token for the one of these that has the object id asked for, which only their tokens
-    /// tell; if none has it, the other answer.
-    Find(Vec<Choice<'a>>, Box<Answer<'a>>),
+    /// tell; if none has it, nothing.
+    Find(Vec<Choice<'a>>, Without),
     /// Whatever IMDS says.
     PassThrough,
-    /// Not yet: ask again when something changed.
+    /// No token.
+    Without(Without),
+}
+
+/// What a caller gets who gets no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Without {
+    /// Not yet: decide again when something changed.
     Wait(Wait),
-    /// This, at once.
+    /// Never: this, at once.
     Refuse(Refusal),
 }
 
@@ -133,16 +140,15 @@ pub fn answer<'a, V: View>(
     }
 }
 
-/// What it means that IMDS does not know the identity that `choice` names.
-pub fn unknown_to_imds(choice: Choice<'_>, pod: &Pod, terms: &Terms, now: Timestamp) -> Answer<'static> {
+/// What it means that IMDS does not know the identity that `choice` names: patience, or the end.
+pub fn unknown_to_imds(choice: Choice<'_>, pod: &Pod, terms: &Terms, now: Timestamp) -> Without {
     let reason = reason::unknown_to_imds(choice.identity, pod, &terms.node);
     match choice.assigned.map(|assigned| after(assigned, PROPAGATION)) {
-        Some(end) if now < end => Answer::Wait(Wait {
-            at_most: terms.hold_under_way,
-            until: Some(end),
-            refusal: Refusal::not_yet(reason),
-        }),
-        _ => Answer::Refuse(Refusal::never(reason)),
+        Some(end) if now < end => {
+            let refusal = Refusal::not_yet(reason);
+            Without::Wait(Wait { at_most: terms.hold_under_way, until: Some(end), refusal })
+        }
+        _ => Without::Refuse(Refusal::never(reason)),
     }
 }
 
@@ -150,25 +156,25 @@ pub fn unknown_to_imds(choice: Choice<'_>, pod: &Pod, terms: &Terms, now: Timest
 fn choose<'a>(
     mut fitting: Vec<Choice<'a>>,
     selector: &Selector,
-    otherwise: impl FnOnce() -> Answer<'a>,
+    otherwise: impl FnOnce() -> Without,
 ) -> Answer<'a> {
     fitting.retain(|choice| may_mean(selector, choice.identity));
     match (fitting.first().copied(), selector) {
-        (None, _) => otherwise(),
-        (Some(_), Selector::Principal(_)) => Answer::Find(fitting, Box::new(otherwise())),
+        (None, _) => Answer::Without(otherwise()),
+        (Some(_), Selector::Principal(_)) => Answer::Find(fitting, otherwise()),
         (Some(first), Selector::Any) => Answer::Serve(Choice { others: fitting.len() - 1, ..first }),
         (Some(first), Selector::Client(_) | Selector::Resource(_)) => Answer::Serve(first),
     }
 }
 
 /// "Never", once the pod's binding had its time to appear; until then "not yet".
-fn in_time<'a>(reason: &str, caller: Caller<'_>, terms: &Terms, now: Timestamp) -> Answer<'a> {
+fn in_time(reason: &str, caller: Caller<'_>, terms: &Terms, now: Timestamp) -> Without {
     let end = after(caller.settled, GRACE);
     if now < end {
         let refusal = Refusal::not_yet(reason);
-        Answer::Wait(Wait { at_most: terms.hold_unknown, until: Some(end), refusal })
+        Without::Wait(Wait { at_most: terms.hold_unknown, until: Some(end), refusal })
     } else {
-        Answer::Refuse(Refusal::never(reason))
+        Without::Refuse(Refusal::never(reason))
     }
 }
 

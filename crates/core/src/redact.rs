@@ -7,7 +7,7 @@
 use std::fmt;
 
 /// Longest text of a pod that a log line repeats, in characters.
-const LONGEST: usize = 128;
+const LONGEST: usize = 512;
 
 /// Shortest id of which both ends may be shown without showing most of it.
 const SHORTEST_SHOWN: usize = 16;
@@ -66,6 +66,6 @@ mod tests {
     #[test]
     fn a_pod_cannot_forge_a_log_line() {
         assert_eq!(Foreign("https://a\r\nI1124 forged\u{1b}[2J").to_string(), "https://a??I1124 forged?[2J");
-        assert_eq!(Foreign(&"x".repeat(200)).to_string(), format!("{}...", "x".repeat(128)));
+        assert_eq!(Foreign(&"x".repeat(600)).to_string(), format!("{}...", "x".repeat(512)));
     }
 }

@@ -88,16 +88,16 @@ struct Marks<'a> {
 }
 
 /// Reads a request. Never fails: what cannot be read is refused.
-pub fn parse<'a, H>(raw: &Raw<'a, H>, rules: Rules) -> Request
+pub fn parse<'a, H>(raw: Raw<'a, H>, rules: Rules) -> Request
 where
-    H: Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    H: IntoIterator<Item = (&'a str, &'a [u8])>,
 {
     let (written, query) = raw.target.split_once('?').unwrap_or((raw.target, ""));
     let route = match path::route(written) {
         Ok(route) => route,
         Err(refusal) => return Request::Refuse(refusal),
     };
-    let marks = Marks::read(raw.headers.clone());
+    let marks = Marks::read(raw.headers);
     match route {
         path::Route::HostToken => host_token(&marks, query, rules),
         path::Route::Instance if rules.block_instance_metadata => {
@@ -152,7 +152,7 @@ fn host_token(marks: &Marks<'_>, query: &str, rules: Rules) -> Request {
 // === impl Marks ===
 
 impl<'a> Marks<'a> {
-    fn read(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+    fn read(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut marks = Self::default();
         for (name, value) in headers {
             if name.eq_ignore_ascii_case("metadata") {

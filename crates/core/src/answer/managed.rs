@@ -1,6 +1,6 @@
 //! What does a pod get where nobody assigns and bindings decide?
 
-use super::{Answer, Caller, Choice, Terms, View, Wait, choose, in_time, reason};
+use super::{Answer, Caller, Choice, Terms, View, Wait, Without, choose, in_time, reason};
 use crate::refusal::Refusal;
 use crate::request::Selector;
 
@@ -15,11 +15,11 @@ pub(super) fn answer<'a, V: View>(
 ) -> Answer<'a> {
     let pod = caller.pod;
     if pod.selector().is_none() {
-        return Answer::Refuse(Refusal::never(reason::no_label(pod)));
+        return Answer::Without(Without::Refuse(Refusal::never(reason::no_label(pod))));
     }
     let Some(selection) = view.selection(pod, terms.matching) else {
         let refusal = Refusal::not_yet(reason::bindings_unread());
-        return Answer::Wait(Wait { at_most: terms.hold_unknown, until: None, refusal });
+        return Answer::Without(Without::Wait(Wait { at_most: terms.hold_unknown, until: None, refusal }));
     };
     let choices = selection
         .grants

@@ -1,6 +1,6 @@
 //! What does a pod get where MIC assigns?
 
-use super::{Answer, Caller, Choice, Held, Terms, View, Wait, choose, in_time, may_mean, reason};
+use super::{Answer, Caller, Choice, Held, Terms, View, Wait, Without, choose, in_time, may_mean, reason};
 use crate::facts::{Assignment, AssignmentState, Pod};
 use crate::refusal::Refusal;
 use crate::request::Selector;
@@ -20,7 +20,7 @@ pub(super) fn answer<'a, V: View>(
 ) -> Answer<'a> {
     let pod = caller.pod;
     if pod.selector().is_none() {
-        return Answer::Refuse(Refusal::never(reason::no_label(pod)));
+        return Answer::Without(Without::Refuse(Refusal::never(reason::no_label(pod))));
     }
     let mut held: Vec<&Held> =
         view.assignments(&pod.id).filter(|held| grants(&held.assignment, pod, terms)).collect();
@@ -41,17 +41,17 @@ pub(super) fn answer<'a, V: View>(
 
 /// Nothing that is assigned fits: is it coming?
 fn not_assigned<'a, V: View>(
-    view: &'a V,
+    view: &V,
     caller: Caller<'_>,
     mut coming: impl Iterator<Item = &'a Held>,
     selector: &Selector,
     terms: &Terms,
     now: Timestamp,
-) -> Answer<'a> {
+) -> Without {
     let pod = caller.pod;
     if let Some(held) = coming.find(|held| may_mean(selector, &held.assignment.identity)) {
         let refusal = Refusal::not_yet(reason::under_way(&held.assignment, pod));
-        return Answer::Wait(Wait { at_most: terms.hold_under_way, until: None, refusal });
+        return Without::Wait(Wait { at_most: terms.hold_under_way, until: None, refusal });
     }
     let Some(selection) = view.selection(pod, terms.matching) else {
         return in_time(&reason::nothing_assigned(pod), caller, terms, now);
@@ -63,7 +63,7 @@ fn not_assigned<'a, V: View>(
     });
     if let Some(grant) = expected {
         let refusal = Refusal::not_yet(reason::mic_to_assign(grant, pod));
-        return Answer::Wait(Wait { at_most: terms.hold_unknown, until: None, refusal });
+        return Without::Wait(Wait { at_most: terms.hold_unknown, until: None, refusal });
     }
     in_time(&reason::not_selected(&selection, pod, selector, terms.matching), caller, terms, now)
 }

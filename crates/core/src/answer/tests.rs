@@ -119,14 +119,20 @@ fn ask(known: &Known, pod: &Pod, selector: &Selector, terms: &Terms, seconds: i6
 fn in_words(answer: &Answer<'_>) -> String {
     match answer {
         Answer::Serve(choice) => format!("serve {} of {}", choice.identity.id, choice.others + 1),
-        Answer::Find(choices, otherwise) => format!("find in {} or {}", choices.len(), in_words(otherwise)),
+        Answer::Find(choices, otherwise) => format!("find in {} or {}", choices.len(), without(otherwise)),
         Answer::PassThrough => "pass".to_owned(),
-        Answer::Wait(wait) => {
+        Answer::Without(outcome) => without(outcome),
+    }
+}
+
+fn without(outcome: &Without) -> String {
+    match outcome {
+        Without::Wait(wait) => {
             assert_eq!((wait.refusal.status, wait.refusal.retry_after), (503, Some(5)));
             let until = wait.until.map(|until| format!(" until {}", until.as_second() - START));
             format!("wait {}{}", wait.at_most.as_secs(), until.unwrap_or_default())
         }
-        Answer::Refuse(refusal) => {
+        Without::Refuse(refusal) => {
             assert!(refusal.text.starts_with("Identity not found"), "{}", refusal.text);
             assert!(refusal.text.contains("shop/web-0"), "{}", refusal.text);
             format!("refuse {}", refusal.status)
@@ -245,7 +251,9 @@ fn another_identity_than_the_pods_own_is_refused_by_name() {
     let pod = pod();
     for mode in [Mode::Standard, Mode::Managed] {
         let caller = Caller { pod: &pod, settled: at(0) };
-        let Answer::Refuse(refusal) = answer(&known, caller, &client("other"), &terms(mode), at(100)) else {
+        let Answer::Without(Without::Refuse(refusal)) =
+            answer(&known, caller, &client("other"), &terms(mode), at(100))
+        else {
             panic!("{mode:?} gave a foreign identity");
         };
         assert!(refusal.text.contains("AzureIdentity shop/a"), "{}", refusal.text);
@@ -310,7 +318,8 @@ fn a_refusal_does_not_tell_what_other_namespaces_hold() {
     };
     let pod = pod();
     let caller = Caller { pod: &pod, settled: at(0) };
-    let Answer::Refuse(refusal) = answer(&known, caller, &Selector::Any, &terms(Mode::Managed), at(100))
+    let Answer::Without(Without::Refuse(refusal)) =
+        answer(&known, caller, &Selector::Any, &terms(Mode::Managed), at(100))
     else {
         panic!("matched over namespaces");
     };
@@ -322,7 +331,7 @@ fn imds_may_need_five_minutes_to_hear_of_an_assignment() {
     let terms = terms(Mode::Standard);
     let identity = identity("shop", "a");
     let choice = |assigned| Choice { identity: &identity, assigned, others: 0 };
-    let words = |assigned, seconds| in_words(&unknown_to_imds(choice(assigned), &pod(), &terms, at(seconds)));
+    let words = |assigned, seconds| without(&unknown_to_imds(choice(assigned), &pod(), &terms, at(seconds)));
     assert_eq!(words(Some(at(0)), 299), "wait 50 until 300");
     assert_eq!(words(Some(at(0)), 300), "refuse 400");
     assert_eq!(words(None, 0), "refuse 400");

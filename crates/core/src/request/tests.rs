@@ -10,7 +10,7 @@ const ARM_ID: &str =
 
 fn ask_with(target: &str, headers: &[(&'static str, &'static str)], rules: Rules) -> Request {
     let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
-    parse(&Raw { method: "GET", target, headers }, rules)
+    parse(Raw { method: "GET", target, headers }, rules)
 }
 
 fn ask(target: &str) -> Request {
@@ -184,7 +184,7 @@ fn only_reading_instance_metadata_and_versions_is_for_everyone() {
     ];
     for (method, target, wanted) in cases {
         let headers = [("Metadata", b"true" as &[u8])].into_iter();
-        assert_eq!(parse(&Raw { method, target, headers }, RULES), wanted, "{method} {target}");
+        assert_eq!(parse(Raw { method, target, headers }, RULES), wanted, "{method} {target}");
     }
 }
 
@@ -289,7 +289,7 @@ proptest! {
             let headers = [(name, value.as_slice()), ("podname", value.as_slice())].into_iter();
             for host_token_route in [true, false] {
                 let raw = Raw { method: &method, target: &target, headers: headers.clone() };
-                let _ = parse(&raw, Rules { host_token_route, metadata_header_required: false, ..RULES });
+                let _ = parse(raw, Rules { host_token_route, metadata_header_required: false, ..RULES });
             }
         }
     }

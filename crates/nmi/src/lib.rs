@@ -1,3 +1,23 @@
 //! The node agent: redirect, token server, answers.
+//!
+//! A token request walks [`server`] → `caller` → `podid_core::answer` → [`source`]; a change in the
+//! cluster walks [`world`] → [`snapshot`], and wakes the requests that wait for it.
 
+mod caller;
+pub mod clock;
+mod config;
+pub mod forward;
+mod kubenet;
+pub mod lookup;
+pub mod metrics;
+mod record;
 pub mod redirect;
+mod reply;
+mod run;
+pub mod server;
+pub mod snapshot;
+pub mod source;
+pub mod world;
+
+pub use config::{Config, Holds};
+pub use run::{Error, run};

@@ -1,0 +1,54 @@
+//! Is this node on kubenet, where pods can pretend to be each other?
+//!
+//! The original looks at a flag in the kubelet's file (peer contract §4.1).
+
+use std::path::{Path, PathBuf};
+
+const FLAG: &str = "--network-plugin=kubenet";
+
+/// Why NMI does not start here. Somebody has to decide.
+#[derive(Debug, thiserror::Error)]
+pub enum Kubenet {
+    /// The kubelet says that it uses kubenet.
+    #[error(
+        "AAD Pod Identity is not supported for Kubenet: pods on one bridge can take each other's address. \
+         Drop the capability NET_RAW from all pods and start NMI with --allow-network-plugin-kubenet"
+    )]
+    Found,
+    /// The kubelet's file cannot be read, so nothing is known.
+    #[error(
+        "cannot read {path} to see whether the node uses kubenet: {source}; mount it, name another file with \
+         --kubelet-config, or start NMI with --allow-network-plugin-kubenet"
+    )]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// Looks at the kubelet's configuration file.
+pub(crate) async fn check(kubelet_config: &Path) -> Result<(), Kubenet> {
+    match tokio::fs::read_to_string(kubelet_config).await {
+        Ok(text) if text.contains(FLAG) => Err(Kubenet::Found),
+        Ok(_) => Ok(()),
+        Err(source) => Err(Kubenet::Unread { path: kubelet_config.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_kubelet_on_kubenet_is_refused_and_an_unread_file_is_not_a_yes() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("kubelet");
+        assert!(matches!(check(&file).await, Err(Kubenet::Unread { .. })));
+        std::fs::write(&file, "KUBELET_FLAGS=--network-plugin=kubenet --v=2\n").unwrap();
+        assert!(matches!(check(&file).await, Err(Kubenet::Found)));
+        std::fs::write(&file, "KUBELET_FLAGS=--v=2\n").unwrap();
+        assert!(check(&file).await.is_ok());
+    }
+}

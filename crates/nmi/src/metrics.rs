@@ -1,0 +1,195 @@
+//! What does this agent count, under the original's names (peer contract §6)?
+//!
+//! Labels are bounded, whatever pods send (W-09): routes have fixed names, and values beyond a
+//! number of distinct ones are counted as "other".
+
+mod bounded;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use podid_runtime::metrics::{BUCKETS_N, BUCKETS_S, PlainCounter};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use bounded::Bounded;
+
+/// Most distinct namespaces and resources that get a series of their own.
+const NAMESPACES: usize = 256;
+const RESOURCES: usize = 64;
+
+/// The agent's metrics. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    requests: Family<RequestLabels, Histogram, Buckets>,
+    kubernetes_errors: Family<OperationLabels, PlainCounter>,
+    source_errors: Family<OperationLabels, PlainCounter>,
+    source_durations: Family<OperationLabels, Histogram, Buckets>,
+    namespaces: Bounded,
+    resources: Bounded,
+}
+
+/// What a request was, for its metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'a> {
+    /// The route, by its fixed name.
+    pub route: &'static str,
+    /// The pod's namespace, empty if it is not known.
+    pub namespace: &'a str,
+    /// The resource asked for, empty if none was.
+    pub resource: &'a str,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    namespace: Arc<str>,
+    operation_type: &'static str,
+    resource: Arc<str>,
+    status_code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation_type: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Buckets(&'static [f64]);
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Metrics that are shown in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let inner = Inner {
+            requests: Family::new_with_constructor(Buckets(&BUCKETS_N)),
+            kubernetes_errors: Family::default(),
+            source_errors: Family::default(),
+            source_durations: Family::new_with_constructor(Buckets(&BUCKETS_S)),
+            namespaces: Bounded::new(NAMESPACES),
+            resources: Bounded::new(RESOURCES),
+        };
+        let registry = registry.sub_registry_with_prefix("aadpodidentity");
+        registry.register(
+            "nmi_operations_duration_seconds",
+            "How long token requests took, in seconds",
+            inner.requests.clone(),
+        );
+        registry.register(
+            "kubernetes_api_operations_errors_count",
+            "Failed calls of the Kubernetes API",
+            inner.kubernetes_errors.clone(),
+        );
+        registry.register(
+            "imds_operations_errors_count",
+            "Failed calls of IMDS and Entra",
+            inner.source_errors.clone(),
+        );
+        registry.register(
+            "imds_operations_duration_seconds",
+            "How long successful calls of IMDS and Entra took, in seconds",
+            inner.source_durations.clone(),
+        );
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Counts a request that took `duration`.
+    pub fn request(&self, operation: Operation<'_>, duration: Duration) {
+        // A resource that no token was given for is only what some pod wrote.
+        let resource = if operation.status == 200 || operation.resource.is_empty() {
+            self.inner.resources.label(operation.resource)
+        } else {
+            self.inner.resources.known_label(operation.resource)
+        };
+        let labels = RequestLabels {
+            namespace: self.inner.namespaces.label(operation.namespace),
+            operation_type: operation.route,
+            resource,
+            status_code: operation.status,
+        };
+        self.inner.requests.get_or_create(&labels).observe(duration.as_secs_f64());
+    }
+
+    /// Counts a failed call of the Kubernetes API.
+    pub fn kubernetes_error(&self, operation_type: &'static str) {
+        self.inner.kubernetes_errors.get_or_create(&OperationLabels { operation_type }).inc();
+    }
+
+    /// Counts a call of IMDS or Entra.
+    pub fn source_call(&self, operation_type: &'static str, duration: Duration, succeeded: bool) {
+        let labels = OperationLabels { operation_type };
+        if succeeded {
+            self.inner.source_durations.get_or_create(&labels).observe(duration.as_secs_f64());
+        } else {
+            self.inner.source_errors.get_or_create(&labels).inc();
+        }
+    }
+}
+
+// === impl Buckets ===
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(self.0.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    fn operation(resource: &str, status: u16) -> Operation<'_> {
+        Operation { route: "/metadata/identity/oauth2/token", namespace: "shop", resource, status }
+    }
+
+    fn text(registry: &Registry) -> String {
+        let mut text = String::new();
+        encode(&mut text, registry).unwrap();
+        text
+    }
+
+    #[test]
+    fn names_and_labels_are_the_originals() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.request(operation("https://vault.azure.net", 200), Duration::from_secs(1));
+        metrics.kubernetes_error("get_secret");
+        metrics.source_call("adal_token_msi_userassignedid", Duration::from_millis(20), true);
+        metrics.source_call("adal_token", Duration::ZERO, false);
+        let text = text(&registry);
+        let lines = [
+            "aadpodidentity_nmi_operations_duration_seconds_count{namespace=\"shop\",\
+             operation_type=\"/metadata/identity/oauth2/token\",resource=\"https://vault.azure.net\",status_code=\"200\"} 1",
+            "aadpodidentity_kubernetes_api_operations_errors_count{operation_type=\"get_secret\"} 1",
+            "aadpodidentity_imds_operations_duration_seconds_count{operation_type=\"adal_token_msi_userassignedid\"} 1",
+            "aadpodidentity_imds_operations_errors_count{operation_type=\"adal_token\"} 1",
+        ];
+        for line in lines {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn w09_a_pod_cannot_make_series_by_what_it_sends() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        for number in 0..10_000 {
+            let resource = format!("https://made-up-{number}");
+            metrics.request(operation(&resource, 400), Duration::ZERO);
+            metrics.request(operation(&resource, 200), Duration::ZERO);
+        }
+        let series = text(&registry).lines().filter(|line| line.contains("_count{")).count();
+        assert!(series <= 2 * (RESOURCES + 1), "{series}");
+    }
+}

@@ -1,0 +1,257 @@
+//! In which order does the agent start and stop?
+//!
+//! The listener accepts before anything is redirected to it; readiness waits for the watches and the
+//! redirect. At the end the redirect is closed first (new connections wait for the successor, none
+//! is refused), then what is in hand is finished. An agent that is killed leaves the rules.
+
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use podid_azure::cloud::AllowedAuthorities;
+use podid_azure::entra::Entra;
+use podid_azure::http;
+use podid_azure::imds::Imds;
+use podid_core::answer::{Mode, Terms};
+use podid_kube::client::{ConnectError, NotReady};
+use podid_kube::{Client, client, crd, watch};
+use podid_runtime::admin::{Probe, serve_metrics, serve_probes};
+use podid_runtime::http::{BindError, Server as HttpServer, bind};
+use podid_runtime::readiness::{Guard, Readiness};
+use podid_runtime::shutdown::Shutdown;
+use podid_runtime::tasks::{TaskDied, Tasks};
+use prometheus_client::registry::Registry;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::clock;
+use crate::config::Config;
+use crate::forward::Forward;
+use crate::kubenet::{self, Kubenet};
+use crate::lookup::{KubePods, Lookup};
+use crate::metrics::Metrics;
+use crate::redirect::{self, Redirect, Settings};
+use crate::server::{Parts, Server};
+use crate::snapshot::Snapshot;
+use crate::source::{KubeSecrets, Source, Upstreams};
+use crate::world::{Sources, World};
+
+/// How long requests in hand may take at the end; kubelets grant 30 s in all.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// How long everything else may take after that.
+const END: Duration = Duration::from_secs(25);
+
+/// How long the predecessor may still hold the redirect, and how often we look.
+const HANDOVER: Duration = Duration::from_mins(1);
+const HANDOVER_PAUSE: Duration = Duration::from_millis(200);
+
+/// What is told to those who wait for the redirect.
+struct Redirected {
+    active: Arc<AtomicBool>,
+    guard: Option<Guard>,
+}
+
+/// Why the agent does not run (any more).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The node is not one to run on.
+    #[error(transparent)]
+    Kubenet(#[from] Kubenet),
+    /// No connection to the cluster.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The cluster lacks something.
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    /// A port cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// There is no address to send pods to.
+    #[error(
+        "node {0} has neither route_localnet nor an IPv4 address towards the metadata service; \
+         name one of its addresses with --nmi-listen-address"
+    )]
+    Nowhere(podid_core::ids::NodeName),
+    /// Pods cannot be redirected.
+    #[error(transparent)]
+    Redirect(#[from] redirect::Error),
+    /// A part of the agent died; the rest was stopped in order.
+    #[error(transparent)]
+    Died(#[from] TaskDied),
+}
+
+/// Runs the agent until `shutdown` begins.
+pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
+    if let Some(file) = &config.kubelet_config {
+        kubenet::check(file).await?;
+    }
+    let target = target(&config)?;
+    let accept_at = if config.listen.is_unspecified() { config.listen } else { *target.ip() };
+    let listener = bind("token requests", SocketAddrV4::new(accept_at, config.port).into()).await?;
+    let probes = bind("probes", config.probes).await?;
+    let scrapes = bind("metrics", config.metrics).await?;
+    let cluster = client::connect(config.kubeconfig.as_deref(), &config.user_agent).await?;
+    require_crds(&cluster, config.mode).await?;
+
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let readiness = Readiness::new();
+    let redirected = Redirected { active: Arc::default(), guard: Some(readiness.guard("redirect")) };
+    let probe = redirected.probe(&readiness);
+    let (world, snapshots) =
+        World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());
+    let fetches = TaskTracker::new();
+    let parts = parts(&config, &cluster, &metrics, &fetches, &shutdown);
+    let server = Server::new(parts, snapshots.clone());
+
+    // A part that dies begins `shutdown`; all of them end with `stop`, once the redirect is closed.
+    let (tasks, stop) = (Tasks::new(shutdown.clone()), Shutdown::new());
+    tasks.spawn("probes", serve_probes(probes, stop.clone(), probe));
+    tasks.spawn("metrics", serve_metrics(scrapes, stop.clone(), Arc::new(registry)));
+    tasks.spawn("world", world.run(stop.clone()));
+    let requests = HttpServer::new("token requests").drain(DRAIN);
+    let handler = move |request, peer| server.handle(request, peer);
+    tasks.spawn("token requests", requests.serve(listener, stop.clone(), handler));
+
+    let settings = Settings { metadata: config.metadata, listener: target };
+    let outcome = keep_redirect(settings, snapshots, redirected, &shutdown).await;
+    shutdown.begin();
+    stop.begin();
+    let ended = tasks.finished(END).await;
+    outcome?;
+    Ok(ended?)
+}
+
+/// Installs the redirect once there is something to answer with, keeps it, and closes it.
+async fn keep_redirect(
+    settings: Settings,
+    mut snapshots: tokio::sync::watch::Receiver<Arc<Snapshot>>,
+    redirected: Redirected,
+    shutdown: &Shutdown,
+) -> Result<(), Error> {
+    tokio::select! {
+        () = shutdown.begun() => return Ok(()),
+        complete = snapshots.wait_for(|snapshot| snapshot.complete) => drop(complete),
+    }
+    let mut redirect = tokio::select! {
+        () = shutdown.begun() => return Ok(()),
+        redirect = install(settings) => redirect?,
+    };
+    redirected.done();
+    redirect.keep(shutdown.begun()).await;
+    Ok(redirect.close().await?)
+}
+
+/// A predecessor that is about to end may still own the rules.
+async fn install(settings: Settings) -> Result<Redirect, redirect::Error> {
+    let patience = Instant::now() + HANDOVER;
+    loop {
+        match Redirect::install(settings).await {
+            Err(error @ (redirect::Error::Held | redirect::Error::Failed(_)))
+                if Instant::now() < patience =>
+            {
+                tracing::warn!(%error, "cannot install the redirect yet, trying again");
+                tokio::time::sleep(HANDOVER_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Where pods are sent. 127.0.0.1 works only where the node routes to it.
+fn target(config: &Config) -> Result<SocketAddrV4, Error> {
+    let explicit = !config.listen.is_loopback() && !config.listen.is_unspecified();
+    let address = if explicit {
+        config.listen
+    } else {
+        let destination = redirect::decide(redirect::detect(*config.metadata.ip()));
+        destination.address().ok_or_else(|| Error::Nowhere(config.node.clone()))?
+    };
+    tracing::info!(%address, port = config.port, "pods are sent to");
+    Ok(SocketAddrV4::new(address, config.port))
+}
+
+/// A definition that is missing must be applied first. An API server that does not answer may come
+/// back, and until then the rules of a predecessor must find a listener.
+async fn require_crds(cluster: &Client, mode: Mode) -> Result<(), Error> {
+    let plurals: &[&str] = match mode {
+        Mode::Standard => &crd::STANDARD,
+        Mode::Managed => &crd::MANAGED,
+    };
+    match client::require_crds(cluster, plurals).await {
+        Ok(()) => Ok(()),
+        Err(error @ NotReady::Undefined(_)) => Err(error.into()),
+        Err(NotReady::Call(error)) => {
+            tracing::warn!(%error, "cannot see yet whether the custom resources are defined");
+            Ok(())
+        }
+    }
+}
+
+fn sources(config: &Config, cluster: &Client) -> Sources {
+    let assignments = (config.mode == Mode::Standard).then(|| {
+        if config.own_assignments_only {
+            watch::assignments_on_node(cluster.clone(), &config.node)
+        } else {
+            watch::assignments(cluster.clone())
+        }
+    });
+    Sources {
+        pods: watch::pods_on_node(cluster.clone(), &config.node),
+        exceptions: watch::exceptions(cluster.clone()),
+        assignments,
+        bindings: watch::bindings(cluster.clone()),
+        identities: watch::identities(cluster.clone()),
+        bindings_decide: config.mode == Mode::Managed,
+    }
+}
+
+fn parts(
+    config: &Config,
+    cluster: &Client,
+    metrics: &Metrics,
+    fetches: &TaskTracker,
+    draining: &Shutdown,
+) -> Parts {
+    let http = http::Client::new(http::Settings::new(&config.user_agent));
+    let allowed = AllowedAuthorities::with(&config.allowed_authorities).and_cloud(&config.cloud);
+    let upstreams = Upstreams {
+        imds: Imds::new(http.clone(), format!("http://{}", config.metadata)),
+        entra: Entra::new(http.clone()),
+        authority: config.cloud.endpoints.authority.clone(),
+        allowed,
+        secrets: Arc::new(KubeSecrets(cluster.clone())),
+    };
+    Parts {
+        rules: config.rules,
+        terms: Terms {
+            mode: config.mode,
+            matching: config.matching,
+            node: config.node.clone(),
+            hold_unknown: config.holds.unknown(),
+            hold_under_way: config.holds.under_way(),
+        },
+        lookup: Lookup::new(KubePods::new(cluster.clone(), config.node.clone()), metrics.clone()),
+        source: Source::new(upstreams, metrics.clone(), fetches.clone()),
+        forward: Forward::new(http, config.metadata.into()),
+        metrics: metrics.clone(),
+        draining: draining.clone(),
+        clock: clock::system(),
+    }
+}
+
+// === impl Redirected ===
+
+impl Redirected {
+    fn probe(&self, readiness: &Readiness) -> Probe {
+        let active = self.active.clone();
+        Probe { active: Arc::new(move || active.load(Ordering::Relaxed)), readiness: readiness.clone() }
+    }
+
+    fn done(mut self) {
+        self.active.store(true, Ordering::Relaxed);
+        drop(self.guard.take());
+    }
+}

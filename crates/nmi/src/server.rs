@@ -1,0 +1,198 @@
+//! What happens to a request, from its bytes to its answer?
+//!
+//! Read this file top to bottom: parse, refuse or look up, decide, answer. Decisions are
+//! `podid_core`'s; here they are carried out.
+
+mod token;
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use http::Request as HttpRequest;
+use podid_core::answer::{Terms, View};
+use podid_core::facts::Pod;
+use podid_core::ids::ObjectRef;
+use podid_core::redact::Foreign;
+use podid_core::refusal::Refusal;
+use podid_core::request::{self, Raw, Request, Rules, TokenRequest};
+use podid_runtime::shutdown::Shutdown;
+use tokio::sync::watch;
+
+use crate::caller::{self, Found};
+use crate::clock::WallClock;
+use crate::forward::{Carried, Forward};
+use crate::lookup::Lookup;
+use crate::metrics::Metrics;
+use crate::record::{Outcome, Record};
+use crate::reply::{self, Reply};
+use crate::snapshot::Snapshot;
+use crate::source::Source;
+use token::{Decided, Manner};
+
+/// The token route, by its name in metrics and logs.
+const TOKEN_ROUTE: &str = "/metadata/identity/oauth2/token";
+
+/// The host token route, likewise.
+const HOST_TOKEN_ROUTE: &str = "/host/token/";
+
+/// Everything that answering takes. Cheap to clone.
+#[derive(Clone)]
+pub struct Server {
+    parts: Arc<Parts>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+}
+
+/// What a server is made of.
+pub struct Parts {
+    /// Which of the original's switches are on.
+    pub rules: Rules,
+    /// How answers are decided.
+    pub terms: Terms,
+    /// Asks the Kubernetes API about addresses that nobody told of.
+    pub lookup: Lookup,
+    /// Where tokens come from.
+    pub source: Source,
+    /// The way to the real IMDS.
+    pub forward: Forward,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Begins when held requests should come to an end.
+    pub draining: Shutdown,
+    /// The wall clock.
+    pub clock: WallClock,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// A server that decides by `snapshots`.
+    pub fn new(parts: Parts, snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self { parts: Arc::new(parts), snapshots }
+    }
+
+    /// Answers one request that came from `peer`.
+    pub fn handle<B: Carried>(
+        &self,
+        request: HttpRequest<B>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Reply> + Send + use<B> {
+        let server = self.clone();
+        async move { server.answer(request, peer.ip()).await }
+    }
+
+    async fn answer<B: Carried>(self, request: HttpRequest<B>, peer: IpAddr) -> Reply {
+        match parse(&request, self.parts.rules) {
+            Request::Probe(refusal) => {
+                tracing::debug!(%peer, reason = refusal.text, "probe answered");
+                reply::refusal(&refusal)
+            }
+            Request::Refuse(refusal) => {
+                tracing::info!(
+                    %peer,
+                    method = %request.method(),
+                    path = %Foreign(request.uri().path()),
+                    status = refusal.status,
+                    reason = %Foreign(&refusal.text),
+                    "request refused"
+                );
+                reply::refusal(&refusal)
+            }
+            Request::Token(wanted) => self.token(request, peer, &wanted).await,
+            Request::HostToken { pod, token } => self.host_token(peer, &pod, &token).await,
+            Request::Instance | Request::Versions => self.parts.forward.send(request).await,
+            Request::Other => self.other(request, peer).await,
+        }
+    }
+
+    /// The token route.
+    async fn token<B: Carried>(
+        mut self,
+        request: HttpRequest<B>,
+        peer: IpAddr,
+        wanted: &TokenRequest,
+    ) -> Reply {
+        let mut record = Record::begin(&self.parts.metrics, TOKEN_ROUTE);
+        record.resource(&wanted.resource);
+        let found = match caller::find(peer, &mut self.snapshots, &self.parts.lookup).await {
+            Ok(found) => found,
+            Err(refusal) => return record.refuse(&refusal),
+        };
+        record.pod(&found.resident.pod.id);
+        match self.decide(Manner::Guest(peer), found, wanted, &mut record).await {
+            Decided::Token(reply) => {
+                record.end(reply.status().as_u16(), Outcome::Served);
+                reply
+            }
+            Decided::PassThrough => {
+                let reply = self.parts.forward.send(request).await;
+                record.end(reply.status().as_u16(), Outcome::PassedThrough);
+                reply
+            }
+            Decided::Refuse(refusal) => record.refuse(&refusal),
+        }
+    }
+
+    /// The host token route: whoever is on the node names the pod. Exceptions do not apply.
+    async fn host_token(mut self, peer: IpAddr, pod: &ObjectRef, wanted: &TokenRequest) -> Reply {
+        let mut record = Record::begin(&self.parts.metrics, HOST_TOKEN_ROUTE);
+        record.resource(&wanted.resource);
+        record.pod(pod);
+        if !peer.to_canonical().is_loopback() {
+            return record.refuse(&Refusal::forbidden(
+                "The route /host/token/ answers this node's own programs only.",
+            ));
+        }
+        let resident =
+            self.snapshots.borrow_and_update().pods.get(pod).filter(|known| known.pod.is_live()).cloned();
+        let Some(resident) = resident else {
+            let node = &self.parts.terms.node;
+            return record.refuse(&Refusal::never(format!("no pod {pod} runs on node {node}.")));
+        };
+        let found = Found { resident, by_lookup: false };
+        match self.decide(Manner::Host, found, wanted, &mut record).await {
+            Decided::Token(reply) => {
+                record.end(reply.status().as_u16(), Outcome::Served);
+                reply
+            }
+            Decided::PassThrough => {
+                record.refuse(&Refusal::forbidden("Exceptions do not apply to /host/token/."))
+            }
+            Decided::Refuse(refusal) => record.refuse(&refusal),
+        }
+    }
+
+    /// Everything that only excepted pods may ask IMDS.
+    async fn other<B: Carried>(mut self, request: HttpRequest<B>, peer: IpAddr) -> Reply {
+        let refusal = match caller::find(peer, &mut self.snapshots, &self.parts.lookup).await {
+            Ok(found) if self.excepts(&found.resident.pod) => return self.parts.forward.send(request).await,
+            Ok(found) => only_excepted(&found.resident.pod, request.uri().path()),
+            Err(refusal) => refusal,
+        };
+        tracing::info!(%peer, status = refusal.status, reason = %Foreign(&refusal.text), "request refused");
+        reply::refusal(&refusal)
+    }
+
+    fn excepts(&self, pod: &Pod) -> bool {
+        self.snapshots.borrow().excepts(pod)
+    }
+}
+
+fn parse<B>(request: &HttpRequest<B>, rules: Rules) -> Request {
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    request::parse(Raw { method: request.method().as_str(), target, headers }, rules)
+}
+
+fn only_excepted(pod: &Pod, path: &str) -> Refusal {
+    Refusal::forbidden(format!(
+        "Pod {} may read /metadata/instance and /metadata/versions only, not {} . \
+         A pod that needs all of IMDS needs an AzurePodIdentityException in namespace {}.",
+        pod.id,
+        Foreign(path),
+        pod.id.namespace
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! The agent between a fake cluster and a fake IMDS, on a paused clock.
+
+mod callers;
+mod errors;
+mod holds;
+mod pass_through;
+mod requests;
+mod stage;
+mod tokens;
+mod trail;

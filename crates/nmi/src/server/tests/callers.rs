@@ -1,0 +1,159 @@
+//! Which pod is it?
+
+use std::time::Duration;
+
+use podid_core::answer::Mode;
+use podid_core::facts::{AssignmentState, Phase, Pod};
+
+use super::stage::{METADATA, Stage, TOKEN, VAULT, assignment, client_id, old_pod, pod};
+
+#[tokio::test(start_paused = true)]
+async fn w31_two_live_pods_with_one_address_get_nothing_and_are_both_named() {
+    let stage = Stage::standard().await;
+    stage.ready_pod("first", "10.0.0.1").await;
+    stage.ready_pod("second", "10.0.0.1").await;
+    let both = ["first", "second"].map(|name| pod("shop", name, "10.0.0.1"));
+    stage.cluster.live.lock().unwrap().pods = both.into();
+    let told = stage.token("10.0.0.1", "").await;
+    assert_eq!(told.status, 503);
+    assert!(told.retry_after().is_some());
+    assert!(told.reason().contains("shop/first, shop/second"), "{}", told.reason());
+    assert!(stage.imds.seen().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_pod_never_matches_and_a_terminating_one_keeps_its_identity() {
+    let stage = Stage::standard().await;
+    stage.ready_pod("done", "10.0.0.1").await;
+    stage.cluster.apply_pod(Pod { phase: Phase::Finished, ..pod("shop", "done", "10.0.0.1") });
+    stage.ready_pod("going", "10.0.0.1").await;
+    stage.cluster.apply_pod(Pod { terminating: true, ..pod("shop", "going", "10.0.0.1") });
+    stage.settle().await;
+    assert_eq!(stage.token("10.0.0.1", "").await.json()["client_id"], client_id("going"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_address_waits_for_the_watch_before_anyone_is_asked() {
+    let stage = Stage::standard().await;
+    let request = stage.start_token("10.0.0.1", "");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    assert_eq!(request.await.unwrap(), 200);
+    assert_eq!(stage.cluster.live.lock().unwrap().questions, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn w31_w44_a_silent_watch_does_not_mean_no_tokens() {
+    let stage = Stage::standard().await;
+    stage.cluster.live.lock().unwrap().pods = vec![old_pod("shop", "web", "10.0.0.1")];
+    stage.cluster.apply_assignment(assignment("shop", "web", "web", AssignmentState::Assigned));
+    stage.imds.has(&["web"]);
+    stage.settle().await;
+    assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
+    assert_eq!(stage.cluster.live.lock().unwrap().questions, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_of_no_pod_is_a_retryable_answer() {
+    let stage = Stage::standard().await;
+    for out_of_reach in [false, true] {
+        stage.cluster.live.lock().unwrap().out_of_reach = out_of_reach;
+        let told = stage.token("10.9.9.9", "").await;
+        assert_eq!(told.status, 503);
+        assert!(told.retry_after().is_some() && told.reason().contains("10.9.9.9"));
+    }
+    assert!(
+        stage.metrics().contains("kubernetes_api_operations_errors_count{operation_type=\"get_pod_list\"} 1")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_unknown_callers_are_one_question() {
+    let stage = Stage::standard().await;
+    let all = (0..50).map(|number| {
+        let address = format!("10.9.9.{number}");
+        let stage = &stage;
+        async move { stage.token(&address, "").await.status }
+    });
+    assert!(futures::future::join_all(all).await.into_iter().all(|status| status == 503));
+    assert_eq!(stage.cluster.live.lock().unwrap().questions, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pods_mapped_address_on_a_dual_stack_listener_is_its_own() {
+    let stage = Stage::standard().await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    assert_eq!(stage.token("::ffff:10.0.0.1", "").await.status, 200);
+    stage.ready_pod("six", "fd00::6").await;
+    assert_eq!(stage.token("fd00::6", "").await.json()["client_id"], client_id("six"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_network_pods_address_is_the_nodes_and_matches_nobody() {
+    let stage = Stage::standard().await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    stage.cluster.apply_pod(Pod { host_network: true, ..pod("shop", "web", "10.0.0.1") });
+    stage.settle().await;
+    assert_eq!(stage.token("10.0.0.1", "").await.status, 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_before_the_watches_are_in_step_wait_for_them() {
+    let stage = Stage::starting(Mode::Standard, |_| {}).await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    let request = stage.start_token("10.0.0.1", "");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!request.is_finished() && !stage.is_complete());
+    stage.cluster.synced();
+    assert_eq!(request.await.unwrap(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_lasts_is_a_retryable_answer_and_nothing_is_served_half_informed() {
+    let stage = Stage::starting(Mode::Standard, |_| {}).await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    let told = stage.token("10.0.0.1", "").await;
+    assert_eq!((told.status, told.after.as_secs()), (503, 30));
+    assert!(stage.imds.seen().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn standard_mode_serves_while_bindings_are_unread_and_managed_mode_waits() {
+    for (mode, status) in [(Mode::Standard, 200), (Mode::Managed, 503)] {
+        let stage = Stage::starting(mode, |_| {}).await;
+        stage.cluster.synced_but_bindings();
+        stage.ready_pod("web", "10.0.0.1").await;
+        assert_eq!(stage.token("10.0.0.1", "").await.status, status, "{mode:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_token_route_answers_loopback_only_and_ignores_exceptions() {
+    let stage = Stage::with(Mode::Standard, |rules| rules.host_token_route = true).await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    stage.cluster.apply_exception(super::stage::exception("shop", "aadpodidbinding", "web"));
+    stage.settle().await;
+    let headers = [("podns", "shop"), ("podname", "web")];
+    let target = format!("/host/token/?{VAULT}");
+    let told = stage.send("127.0.0.1", "GET", &target, &headers).await;
+    assert_eq!(told.status, 200, "{}", told.body);
+    let json = told.json();
+    assert_eq!(
+        (json["clientid"].as_str(), json["token"]["token_type"].as_str()),
+        (Some(&*client_id("web")), Some("Bearer"))
+    );
+    assert_eq!(stage.send("10.0.0.1", "GET", &target, &headers).await.status, 403);
+    let off = Stage::standard().await;
+    off.ready_pod("web", "10.0.0.1").await;
+    assert_eq!(off.send("127.0.0.1", "GET", &target, &headers).await.status, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn w07_a_pod_called_mic_is_a_pod_like_any_other() {
+    let stage = Stage::standard().await;
+    stage.cluster.apply_pod(old_pod("default", "microservice-7d9f-abcde", "10.0.0.1"));
+    stage.settle().await;
+    let told = stage.send("10.0.0.1", "GET", &format!("{TOKEN}?{VAULT}"), &[METADATA]).await;
+    assert_eq!(told.status, 400);
+    assert!(stage.imds.seen().is_empty());
+}

@@ -1,0 +1,250 @@
+//! How long is a caller held, and what ends the hold?
+//!
+//! The answer is decided anew whenever something changed, so entitlement is checked before the cache
+//! on every request and again after every wait. A caller who hangs up drops all of this.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use podid_core::answer::{Answer, Choice, Held, View, Wait, Without, answer};
+use podid_core::facts::Pod;
+use podid_core::ids::ObjectRef;
+use podid_core::refusal::Refusal;
+use podid_core::request::{Selector, TokenRequest};
+use podid_core::select::{Matching, Selection};
+use tokio::time::Instant;
+
+use super::Server;
+use crate::caller::Found;
+use crate::record::Record;
+use crate::reply::{self, Reply};
+use crate::snapshot::{Owner, Resident, Snapshot};
+use crate::source::{Failed, Kept, Setback, setback};
+
+/// How long held requests may go on once the agent is to end: its successor can listen only after that.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// In which way the caller reached us.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Manner {
+    /// From a pod's address.
+    Guest(IpAddr),
+    /// By naming a pod, from the node itself.
+    Host,
+}
+
+/// What became of a token request.
+pub(super) enum Decided {
+    Token(Reply),
+    PassThrough,
+    Refuse(Refusal),
+}
+
+/// What one look at the facts led to.
+enum Look {
+    Done(Decided),
+    /// Look again when the facts change.
+    UntilChange(Wait),
+    /// Look again after a pause: it is not the facts that must change.
+    After(Wait, Duration),
+}
+
+/// A view in which no pod is excepted.
+struct NoExceptions<'a>(&'a Snapshot);
+
+impl Server {
+    pub(super) async fn decide(
+        &mut self,
+        manner: Manner,
+        mut found: Found,
+        wanted: &TokenRequest,
+        record: &mut Record,
+    ) -> Decided {
+        loop {
+            let snapshot = self.snapshots.borrow_and_update().clone();
+            found = match still(manner, found, &snapshot) {
+                Ok(found) => found,
+                Err(refusal) => return Decided::Refuse(refusal),
+            };
+            match self.look(manner, &found.resident, &snapshot, wanted, record).await {
+                Look::Done(decided) => return decided,
+                Look::UntilChange(wait) => {
+                    if !self.hold(&wait, None, record.begun()).await {
+                        return Decided::Refuse(wait.refusal);
+                    }
+                }
+                Look::After(wait, pause) => {
+                    if !self.hold(&wait, Some(pause), record.begun()).await {
+                        return Decided::Refuse(wait.refusal);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn look(
+        &self,
+        manner: Manner,
+        resident: &Resident,
+        snapshot: &Snapshot,
+        wanted: &TokenRequest,
+        record: &mut Record,
+    ) -> Look {
+        let (caller, terms) = (resident.caller(), &self.parts.terms);
+        let now = (self.parts.clock)();
+        let bare = NoExceptions(snapshot);
+        let answer = match manner {
+            Manner::Guest(_) => answer(snapshot, caller, &wanted.selector, terms, now),
+            Manner::Host => answer(&bare, caller, &wanted.selector, terms, now),
+        };
+        match answer {
+            Answer::Serve(choice) => self.serve(manner, choice, resident, wanted, record).await,
+            Answer::Find(choices, otherwise) => {
+                let found = self.find(manner, &choices, resident, wanted, record).await;
+                found.unwrap_or_else(|| otherwise.into())
+            }
+            Answer::PassThrough => Look::Done(Decided::PassThrough),
+            Answer::Without(without) => without.into(),
+        }
+    }
+
+    async fn serve(
+        &self,
+        manner: Manner,
+        choice: Choice<'_>,
+        resident: &Resident,
+        wanted: &TokenRequest,
+        record: &mut Record,
+    ) -> Look {
+        record.identity(choice.identity);
+        if choice.others > 0 {
+            record.reason(&format!(
+                "asked for no identity by id; pod {} has {} more, and this one's binding sorts first",
+                resident.pod.id, choice.others
+            ));
+        }
+        match self.parts.source.token(choice.identity, &wanted.resource).await {
+            Ok(served) => Look::Done(Decided::Token(body(manner, &served.value, served.left))),
+            Err(failure) => self.failed(&failure, choice, resident, wanted),
+        }
+    }
+
+    /// The one of `choices` whose token names the object id asked for; none if no token does.
+    async fn find(
+        &self,
+        manner: Manner,
+        choices: &[Choice<'_>],
+        resident: &Resident,
+        wanted: &TokenRequest,
+        record: &mut Record,
+    ) -> Option<Look> {
+        let Selector::Principal(principal) = &wanted.selector else { return None };
+        let mut unasked = None;
+        for choice in choices {
+            match self.parts.source.token(choice.identity, &wanted.resource).await {
+                Ok(served) if served.value.principal() == Some(principal) => {
+                    record.identity(choice.identity);
+                    return Some(Look::Done(Decided::Token(body(manner, &served.value, served.left))));
+                }
+                Ok(_) => {}
+                Err(failure) => unasked = unasked.or(Some(self.failed(&failure, *choice, resident, wanted))),
+            }
+        }
+        unasked
+    }
+
+    fn failed(
+        &self,
+        failure: &Failed,
+        choice: Choice<'_>,
+        resident: &Resident,
+        wanted: &TokenRequest,
+    ) -> Look {
+        let (terms, now) = (&self.parts.terms, (self.parts.clock)());
+        match setback(failure, choice, &resident.pod, &wanted.resource, terms, now) {
+            Setback::Again(wait, pause) => Look::After(wait, pause),
+            Setback::Final(refusal) => Look::Done(Decided::Refuse(refusal)),
+        }
+    }
+
+    /// Waits until it is worth looking again; false if the caller must not be held that long.
+    async fn hold(&mut self, wait: &Wait, pause: Option<Duration>, begun: Instant) -> bool {
+        let (start, end) = (Instant::now(), begun + wait.at_most);
+        let turn = wait.until.map(|until| until.duration_since((self.parts.clock)()).unsigned_abs());
+        let look_again = pause.or(turn).map_or(end, |after| start + after);
+        if start >= end || pause.is_some() && look_again > end {
+            return false;
+        }
+        let drained = async {
+            self.parts.draining.begun().await;
+            tokio::time::sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            changed = self.snapshots.changed(), if pause.is_none() => changed.is_ok(),
+            () = tokio::time::sleep_until(look_again.min(end)) => look_again < end,
+            () = drained => false,
+        }
+    }
+}
+
+/// The caller as the newest facts have it. Its address may have gone to another pod meanwhile, whose
+/// identities are none of its business.
+fn still(manner: Manner, found: Found, snapshot: &Snapshot) -> Result<Found, Refusal> {
+    let now = match manner {
+        Manner::Guest(address) => match snapshot.owner(address.to_canonical()) {
+            Owner::One(resident) => Some(resident),
+            Owner::Nobody if found.by_lookup => return Ok(found),
+            Owner::Nobody | Owner::Several(_) => None,
+        },
+        Manner::Host => {
+            snapshot.pods.get(&found.resident.pod.id).filter(|known| known.pod.is_live()).cloned()
+        }
+    };
+    match now {
+        Some(resident) if resident.pod.uid == found.resident.pod.uid => {
+            Ok(Found { resident, by_lookup: false })
+        }
+        _ if found.by_lookup => Ok(found),
+        _ => Err(Refusal::trouble(format!(
+            "Pod {} no longer has the address that the request came from. Connect and ask again.",
+            found.resident.pod.id
+        ))),
+    }
+}
+
+fn body(manner: Manner, kept: &Arc<Kept>, left: Duration) -> Reply {
+    let body = match manner {
+        Manner::Guest(_) => kept.body(left),
+        Manner::Host => kept.host_body(left),
+    };
+    reply::json(StatusCode::OK, body)
+}
+
+// === impl Look ===
+
+impl From<Without> for Look {
+    fn from(without: Without) -> Self {
+        match without {
+            Without::Wait(wait) => Self::UntilChange(wait),
+            Without::Refuse(refusal) => Self::Done(Decided::Refuse(refusal)),
+        }
+    }
+}
+
+// === impl NoExceptions ===
+
+impl View for NoExceptions<'_> {
+    fn excepts(&self, _: &Pod) -> bool {
+        false
+    }
+
+    fn assignments(&self, pod: &ObjectRef) -> impl Iterator<Item = &Held> {
+        self.0.assignments(pod)
+    }
+
+    fn selection(&self, pod: &Pod, matching: Matching) -> Option<Selection<'_>> {
+        self.0.selection(pod, matching)
+    }
+}

@@ -1,0 +1,46 @@
+//! How does a managed identity get its token? From IMDS, asked by resource id.
+//!
+//! The identity's `clientID` is what its author claims; asking by it would give any identity of the
+//! machine (W-04). The answer's client id must agree with it instead.
+
+use podid_azure::imds::{Error as ImdsError, ImdsQuery, Selector};
+use podid_azure::tokens::{Failure, Served};
+use podid_core::facts::Identity;
+use podid_core::ids::{ClientId, IdentityResourceId};
+use tokio::time::Instant;
+
+use super::{Kept, Key, Source, unusable};
+
+/// The original's name of this call (peer contract §6).
+const OPERATION: &str = "adal_token_msi_userassignedid";
+
+impl Source {
+    pub(super) async fn managed(
+        &self,
+        identity: &Identity,
+        id: &IdentityResourceId,
+        client_id: &ClientId,
+        resource: &str,
+    ) -> Result<Served<Kept>, Failure<super::Error>> {
+        let key = Key::Managed { id: id.clone(), resource: resource.to_owned() };
+        let query = ImdsQuery { resource: resource.to_owned(), by: Selector::ResourceId(id.clone()) };
+        let (imds, metrics, claimed) = (self.imds.clone(), self.metrics.clone(), client_id.clone());
+        let fetch = move || async move {
+            let begun = Instant::now();
+            let answer: Result<_, ImdsError> = imds.token(&query).await;
+            metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
+            Ok(Kept::new(answer?, &claimed))
+        };
+        let served = self.tokens.get(&key, fetch).await?;
+        // Behind the cache: another AzureIdentity may claim another client id for the same resource id.
+        let told = served.value.as_ref().as_ref().client_id.as_ref();
+        if told == Some(client_id) {
+            return Ok(served);
+        }
+        Err(unusable(format!(
+            "AzureIdentity {} cannot be used: IMDS does not give {id} the client id in spec.clientID. \
+             Correct spec.clientID or spec.resourceID.",
+            identity.id
+        )))
+    }
+}

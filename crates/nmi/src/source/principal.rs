@@ -1,0 +1,61 @@
+//! How does a service principal get its token? From Entra, with the credential in its Secret.
+
+use podid_azure::cloud::Authority;
+use podid_azure::entra::{EntraQuery, Error as EntraError};
+use podid_azure::tokens::{Failure, Served};
+use podid_core::facts::{Identity, IdentityKind};
+use podid_core::ids::ObjectRef;
+use tokio::time::Instant;
+
+use super::{Error, Kept, Key, Source, unusable};
+
+/// The original's name of this call (peer contract §6).
+const OPERATION: &str = "adal_token";
+
+impl Source {
+    pub(super) async fn principal(
+        &self,
+        identity: &Identity,
+        resource: &str,
+    ) -> Result<Served<Kept>, Failure<Error>> {
+        let Ok(IdentityKind::ServicePrincipal { client_id, tenant, secret, credential, authority, .. }) =
+            &identity.kind
+        else {
+            return Err(unusable(format!("AzureIdentity {} is no service principal", identity.id)));
+        };
+        let authority = self.authority(authority.as_deref()).map_err(|problem| {
+            unusable(format!("AzureIdentity {} cannot be used: {problem}.", identity.id))
+        })?;
+        // The Secret's namespace is not the author's to choose (W-02).
+        let secret = ObjectRef::new(identity.id.namespace.clone(), secret.clone());
+        let read = self.secrets.read(&secret, *credential, &self.metrics).await?;
+        let key = Key::Principal {
+            identity: identity.uid.clone(),
+            spec_hash: identity.spec_hash,
+            secret: read.uid.clone(),
+            version: read.version.clone(),
+            resource: resource.to_owned(),
+        };
+        let query = EntraQuery {
+            authority,
+            tenant: tenant.to_string(),
+            client_id: client_id.as_str().to_owned(),
+            resource: resource.to_owned(),
+        };
+        let (entra, metrics, client_id) = (self.entra.clone(), self.metrics.clone(), client_id.clone());
+        let fetch = move || async move {
+            let begun = Instant::now();
+            let answer: Result<_, EntraError> = entra.token(&query, &read.proof).await;
+            metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
+            Ok(Kept::new(answer?, &client_id))
+        };
+        self.tokens.get(&key, fetch).await
+    }
+
+    fn authority(&self, named: Option<&str>) -> Result<Authority, String> {
+        match named {
+            None => Ok(self.authority.clone()),
+            Some(text) => self.allowed.check(text).map_err(|invalid| format!("spec.adEndpoint: {invalid}")),
+        }
+    }
+}

@@ -1,16 +1,328 @@
-//! The arguments of `podid nmi`.
+//! The arguments of `podid nmi`: the original's (peer contract §4.1) and a few of our own.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Flags of the role.
+use anyhow::{Context, bail};
+use podid_azure::cloud::{CUSTOM_FILE_VARIABLE, Cloud};
+use podid_core::answer::Mode;
+use podid_core::ids::NodeName;
+use podid_core::request::Rules;
+use podid_core::select::Matching;
+use podid_nmi::{Config, Holds};
+use podid_runtime::shutdown::Shutdown;
+
+/// Arguments of the node agent.
 #[derive(clap::Args)]
 pub struct Args {
+    /// Name of the node that this agent serves
+    #[arg(long, env = "NODE_NAME", value_name = "NAME", default_value = "")]
+    node: String,
+
+    /// Who decides which identities a pod may use: standard (MIC's assignments) or managed (identities and bindings)
+    #[arg(long, value_name = "MODE", default_value = "standard", value_parser = parse_mode, ignore_case = true)]
+    operation_mode: Mode,
+
+    /// Match only identities and bindings of the pod's own namespace; managed mode always does
+    #[arg(long = "force-namespaced", alias = "forceNamespaced", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true")]
+    force_namespaced: Option<bool>,
+
+    /// Kubeconfig file; without it the agent uses the service account of its pod
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+
+    /// Address to accept redirected requests at; 127.0.0.1 means: there where the node allows it, else at the node's address
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    nmi_listen_address: Ipv4Addr,
+
+    /// Port to accept redirected requests at
+    #[arg(long, value_name = "PORT", default_value_t = 2579)]
+    nmi_port: u16,
+
+    /// Address of the metadata service
+    #[arg(long, value_name = "ADDRESS", default_value_t = *Config::METADATA.ip())]
+    metadata_ip: Ipv4Addr,
+
+    /// Port of the metadata service
+    #[arg(long, value_name = "PORT", default_value_t = Config::METADATA.port())]
+    metadata_port: u16,
+
+    /// Port of /healthz, /livez and /readyz
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    http_probe_port: u16,
+
+    /// Port of /metrics
+    #[arg(long, value_name = "PORT", default_value_t = 9090)]
+    prometheus_port: u16,
+
+    /// Refuse requests for instance metadata
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    block_instance_metadata: bool,
+
+    /// Refuse requests without the header "Metadata: true"
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true",
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    metadata_header_required: bool,
+
+    /// Serve /host/token/, where any program of the node gets any pod's token
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    host_token_route: bool,
+
+    /// With the next two: how long a request is held for an identity without any sign of an assignment (at most 50 s)
+    #[arg(long, value_name = "COUNT", default_value_t = Holds::default().attempts_created)]
+    retry_attempts_for_created: u32,
+
+    /// Added to the former for an assignment that is under way
+    #[arg(long, value_name = "COUNT", default_value_t = Holds::default().attempts_assigned)]
+    retry_attempts_for_assigned: u32,
+
+    /// Seconds that one attempt stands for
+    #[arg(long, value_name = "SECONDS", default_value_t = Holds::default().interval.as_secs())]
+    find_identity_retry_interval: u64,
+
+    /// Watch only the assignments that carry this node's label
+    #[arg(long = "enable-scale-features", alias = "enableScaleFeatures", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set)]
+    enable_scale_features: bool,
+
+    /// Start on a node that uses kubenet, too
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    allow_network_plugin_kubenet: bool,
+
+    /// The kubelet's file that tells whether it uses kubenet
+    #[arg(long, value_name = "FILE", default_value = "/etc/default/kubelet")]
+    kubelet_config: PathBuf,
+
+    /// Cloud whose Entra service principals use
+    #[arg(long, env = "CLOUD", value_name = "NAME", default_value = "AzurePublicCloud")]
+    cloud: String,
+
+    /// Host that an AzureIdentity may name as its adEndpoint, beside those of the Azure clouds; may be repeated
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    allowed_authority: Vec<String>,
+
+    /// Text at the end of the User-Agent
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    custom_user_agent: String,
+
+    /// Remove the redirect that an agent left on this node, and exit; pods reach the metadata service again
+    #[arg(long)]
+    cleanup: bool,
+
+    #[command(flatten)]
+    superseded: Superseded,
+
     #[command(flatten)]
     logging: crate::klog::Logging,
+}
+
+/// Flags of the original that are accepted and change nothing.
+#[derive(clap::Args)]
+struct Superseded {
+    #[arg(long = "mic-namespace", alias = "MICNamespace", hide = true)]
+    mic_namespace: Option<String>,
+    #[arg(long, hide = true)]
+    ipt_update_interval_sec: Option<i64>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    set_retry_after_header: Option<bool>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    enable_conntrack_deletion: Option<bool>,
+    #[arg(long = "enable-profile", alias = "enableProfile", hide = true, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    enable_profile: Option<bool>,
 }
 
 /// Runs the role until it is told to stop.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     args.logging.init()?;
-    anyhow::bail!("this role is not part of this build yet")
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    if args.cleanup {
+        let removed = runtime.block_on(podid_nmi::redirect::cleanup())?;
+        println!("{}", if removed { "redirect removed" } else { "there was no redirect" });
+        return Ok(ExitCode::SUCCESS);
+    }
+    args.superseded.report();
+    let config = args.config(namespaced_by_environment())?;
+    runtime.block_on(async {
+        let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+        podid_nmi::run(config, shutdown).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The original's variable for what `--forceNamespaced` says.
+fn namespaced_by_environment() -> bool {
+    std::env::var("FORCENAMESPACED").is_ok_and(|value| value == "true")
+}
+
+fn parse_mode(text: &str) -> Result<Mode, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "standard" => Ok(Mode::Standard),
+        "managed" => Ok(Mode::Managed),
+        _ => Err("use standard or managed".to_owned()),
+    }
+}
+
+// === impl Args ===
+
+impl Args {
+    fn config(&self, namespaced_by_environment: bool) -> anyhow::Result<Config> {
+        if self.node.is_empty() {
+            bail!("the node's name is missing; give --node NAME (in a pod: the field spec.nodeName)");
+        }
+        if self.operation_mode == Mode::Managed && self.force_namespaced == Some(false) {
+            bail!("managed mode matches within a namespace only; leave out --forceNamespaced=false");
+        }
+        let namespaced = self.operation_mode == Mode::Managed
+            || self.force_namespaced.unwrap_or(false)
+            || namespaced_by_environment;
+        let custom_cloud = std::env::var_os(CUSTOM_FILE_VARIABLE).map(PathBuf::from);
+        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        Ok(Config {
+            node: NodeName::new(self.node.as_str()),
+            mode: self.operation_mode,
+            matching: if namespaced { Matching::Namespaced } else { Matching::ClusterWide },
+            listen: self.nmi_listen_address,
+            port: self.nmi_port,
+            metadata: SocketAddrV4::new(self.metadata_ip, self.metadata_port),
+            probes: any(self.http_probe_port),
+            metrics: any(self.prometheus_port),
+            rules: Rules {
+                metadata_header_required: self.metadata_header_required,
+                block_instance_metadata: self.block_instance_metadata,
+                host_token_route: self.host_token_route,
+            },
+            kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
+            own_assignments_only: self.enable_scale_features,
+            holds: Holds {
+                attempts_created: self.retry_attempts_for_created,
+                attempts_assigned: self.retry_attempts_for_assigned,
+                interval: Duration::from_secs(self.find_identity_retry_interval),
+            },
+            kubelet_config: (!self.allow_network_plugin_kubenet).then(|| self.kubelet_config.clone()),
+            cloud: Cloud::parse(&self.cloud, custom_cloud.as_deref())?,
+            allowed_authorities: self.allowed_authority.clone(),
+            user_agent: user_agent(&self.custom_user_agent),
+        })
+    }
+}
+
+/// As the original writes it, so that logs of Azure can be searched as before.
+fn user_agent(custom: &str) -> String {
+    format!("aad-pod-identity/NMI/podid-{} {custom}", env!("CARGO_PKG_VERSION")).trim_end().to_owned()
+}
+
+// === impl Superseded ===
+
+impl Superseded {
+    /// Says once what became of each flag that was given.
+    fn report(&self) {
+        let given = [
+            (
+                self.mic_namespace.is_some(),
+                "MICNamespace",
+                "MIC needs an AzurePodIdentityException like any pod",
+            ),
+            (
+                self.ipt_update_interval_sec.is_some(),
+                "ipt-update-interval-sec",
+                "the redirect is repaired when it changes",
+            ),
+            (
+                self.set_retry_after_header.is_some(),
+                "set-retry-after-header",
+                "503 with Retry-After is always the answer for now",
+            ),
+            (
+                self.enable_conntrack_deletion.is_some(),
+                "enable-conntrack-deletion",
+                "old connections are always cut",
+            ),
+            (self.enable_profile.is_some(), "enableProfile", "there is no profiling port"),
+        ];
+        for (_, flag, instead) in given.into_iter().filter(|(given, ..)| *given) {
+            tracing::warn!(flag, instead, "flag of the original without effect");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn config(arguments: &[&str]) -> anyhow::Result<Config> {
+        let arguments = ["nmi", "--node=node-1"].iter().chain(arguments);
+        Cli::try_parse_from(arguments)?.args.config(false)
+    }
+
+    #[test]
+    fn defaults_are_the_original_ones() {
+        let config = config(&[]).unwrap();
+        assert_eq!((config.mode, config.matching), (Mode::Standard, Matching::ClusterWide));
+        assert_eq!((config.listen, config.port), (Ipv4Addr::LOCALHOST, 2579));
+        assert_eq!(config.metadata.to_string(), "169.254.169.254:80");
+        assert_eq!((config.probes.port(), config.metrics.port()), (8080, 9090));
+        assert_eq!(config.holds, Holds::default());
+        assert_eq!(config.kubelet_config.unwrap().to_str(), Some("/etc/default/kubelet"));
+        assert!(config.rules.metadata_header_required && config.own_assignments_only);
+        assert!(!config.rules.block_instance_metadata && !config.rules.host_token_route);
+    }
+
+    #[test]
+    fn what_the_original_s_manifests_pass_is_understood() {
+        let config = config(&[
+            "--http-probe-port=8085",
+            "--forceNamespaced=true",
+            "--enableScaleFeatures=false",
+            "--operation-mode=Standard",
+            "--block-instance-metadata=true",
+            "--metadata-header-required=false",
+            "--MICNamespace=kube-system",
+            "--ipt-update-interval-sec=60",
+            "--set-retry-after-header",
+            "--enableProfile",
+            "--allow-network-plugin-kubenet=true",
+            "--retry-attempts-for-created=2",
+            "--find-identity-retry-interval=3",
+        ])
+        .unwrap();
+        assert_eq!((config.probes.port(), config.matching), (8085, Matching::Namespaced));
+        assert!(!config.own_assignments_only && !config.rules.metadata_header_required);
+        assert!(config.rules.block_instance_metadata && config.kubelet_config.is_none());
+        assert_eq!(config.holds.unknown(), Duration::from_secs(6));
+    }
+
+    #[test]
+    fn managed_mode_is_namespaced_and_says_so_when_told_otherwise() {
+        assert_eq!(config(&["--operation-mode", "managed"]).unwrap().matching, Matching::Namespaced);
+        let error = config(&["--operation-mode=managed", "--forceNamespaced=false"]).unwrap_err();
+        assert!(error.to_string().contains("--forceNamespaced"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_flag_has_one_clear_message() {
+        for (arguments, part) in [
+            (&["--operation-mode=auto"] as &[_], "standard or managed"),
+            (&["--node="], "--node NAME"),
+            (&["--cloud=Moon"], "AzurePublicCloud"),
+            (&["--nmi-port=99999"], "99999"),
+        ] {
+            let error = config(arguments).err().map(|error| format!("{error:#}")).unwrap_or_default();
+            assert!(error.contains(part), "{arguments:?}: {error}");
+        }
+    }
 }

@@ -1,0 +1,91 @@
+//! How do workers read and write the identities of a VM or scale set?
+//!
+//! [`Compute`] is the seam between the controller and ARM: tests play ARM behind it, also a slow and
+//! a refusing one.
+
+use std::future::Future;
+use std::time::Duration;
+
+use podid_azure::arm::{self, Arm, Reading};
+use podid_core::assign::{Identities, Patch};
+use podid_core::ids::ComputeId;
+
+/// Reads and writes identities. Every call ends by itself: the implementation has deadlines.
+pub(crate) trait Compute: Send + Sync + 'static {
+    /// What is on `target`.
+    fn read(&self, target: &ComputeId) -> impl Future<Output = Result<Reading, Fault>> + Send;
+
+    /// Sends `patch` to `target` and waits until it is in effect; with `etag`, only if nobody wrote
+    /// since the reading that gave it.
+    fn patch(
+        &self,
+        target: &ComputeId,
+        patch: &Patch,
+        etag: Option<&str>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// Why a call failed; one variant per reaction.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The VM or scale set does not exist: nothing is on it.
+    #[error("it does not exist")]
+    Missing,
+    /// Single identities of a PATCH were refused: set them aside and go on with the others.
+    #[error("{message}")]
+    Identities {
+        /// Those that the answer names; none if it names nobody.
+        named: Identities,
+        /// ARM's words.
+        message: String,
+    },
+    /// Try the same again, after a while.
+    #[error("{message}")]
+    Later {
+        /// How long ARM asked to be left alone.
+        after: Option<Duration>,
+        /// What happened.
+        message: String,
+    },
+    /// Somebody has to change something first: a right, a credential.
+    #[error("{message}")]
+    Refused {
+        /// What happened and what to change.
+        message: String,
+    },
+}
+
+// === impl Arm ===
+
+impl Compute for Arm {
+    async fn read(&self, target: &ComputeId) -> Result<Reading, Fault> {
+        self.identities(target).await.map_err(|error| match error {
+            // There is no identity in a GET that could be at fault.
+            arm::Error::Rejected { .. } => Fault::Refused { message: error.to_string() },
+            error => Fault::from(error),
+        })
+    }
+
+    async fn patch(&self, target: &ComputeId, patch: &Patch, etag: Option<&str>) -> Result<(), Fault> {
+        Ok(self.apply(target, patch, etag).await?)
+    }
+}
+
+impl From<arm::Error> for Fault {
+    fn from(error: arm::Error) -> Self {
+        let (message, after) = (error.to_string(), error.retry_after());
+        match error {
+            arm::Error::NotFound { .. } => Self::Missing,
+            arm::Error::Identities { identities, .. } => {
+                Self::Identities { named: identities.into_iter().collect(), message }
+            }
+            arm::Error::Rejected { .. } => Self::Identities { named: Identities::new(), message },
+            arm::Error::Denied { .. } => Self::Refused { message },
+            arm::Error::Conflict { .. }
+            | arm::Error::Throttled { .. }
+            | arm::Error::Unavailable { .. }
+            | arm::Error::StillRunning { .. }
+            | arm::Error::Login(_) => Self::Later { after, message },
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! How does podid remember, across restarts, what it put on which VM or scale set?
+//!
+//! In the ConfigMap `podid-ownership` in MIC's namespace, one entry per target, written before the
+//! PATCH that it describes. One task owns it, because every write names the version that it was made
+//! from; what several workers want to write at once goes into one write.
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use podid_core::assign::Ledger;
+use podid_core::ids::ComputeId;
+use podid_kube::call::CallError;
+use podid_kube::ledger::{Ledger as Store, Page};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::compute::Fault;
+
+/// Name of the ConfigMap.
+pub(crate) const NAME: &str = "podid-ownership";
+
+/// A ConfigMap holds 1 MiB at most; the API server's own fields need some of it.
+const SIZE_LIMIT: usize = 1_000_000;
+
+/// Writes that may wait; a worker waits for its own.
+const QUEUE: usize = 64;
+
+/// Hands ledgers to the task that writes them.
+#[derive(Clone, Debug)]
+pub(crate) struct Ownership {
+    queue: mpsc::Sender<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    target: ComputeId,
+    ledger: Ledger,
+    done: oneshot::Sender<Result<(), Fault>>,
+}
+
+/// The task that writes.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    store: Store,
+    page: Page,
+    queue: mpsc::Receiver<Request>,
+}
+
+/// Reads what was remembered. Returns it with the way to change it.
+pub(crate) async fn open(
+    store: Store,
+) -> Result<(BTreeMap<ComputeId, Ledger>, Ownership, Keeper), CallError> {
+    let page = store.read().await?;
+    let known = page.entries.iter().filter_map(|(key, entry)| {
+        let parsed = text::parse(entry);
+        if parsed.is_none() {
+            tracing::warn!(config_map = NAME, key, "ownership entry cannot be read, ignored");
+        }
+        parsed
+    });
+    let known = known.collect();
+    let (sender, queue) = mpsc::channel(QUEUE);
+    Ok((known, Ownership { queue: sender }, Keeper { store, page, queue }))
+}
+
+// === impl Ownership ===
+
+impl Ownership {
+    /// Writes the ledger of `target`; returns when it is stored.
+    pub(crate) async fn store(&self, target: &ComputeId, ledger: &Ledger) -> Result<(), Fault> {
+        let closed = || Fault::Later { after: None, message: "the ownership record is closed".to_owned() };
+        let (done, stored) = oneshot::channel();
+        let request = Request { target: target.clone(), ledger: ledger.clone(), done };
+        self.queue.send(request).await.map_err(|_| closed())?;
+        stored.await.map_err(|_| closed())?
+    }
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    /// Writes until nobody is left who could ask for it.
+    pub(crate) async fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.queue.recv_many(&mut batch, QUEUE).await > 0 {
+            let result = self.write(&batch).await.map_err(fault);
+            for request in batch.drain(..) {
+                // A worker that went away meanwhile needs no answer.
+                let _ = request.done.send(result.clone());
+            }
+        }
+    }
+
+    async fn write(&mut self, batch: &[Request]) -> Result<(), CallError> {
+        match self.try_write(batch).await {
+            Err(CallError::Conflict { .. }) => {
+                self.page = self.store.read().await?;
+                self.try_write(batch).await
+            }
+            result => result,
+        }
+    }
+
+    async fn try_write(&mut self, batch: &[Request]) -> Result<(), CallError> {
+        let mut page = self.page.clone();
+        for Request { target, ledger, .. } in batch {
+            let key = text::key(target);
+            if ledger.is_empty() {
+                page.entries.remove(&key);
+            } else {
+                page.entries.insert(key, text::render(target, ledger));
+            }
+        }
+        if page.entries == self.page.entries {
+            return Ok(());
+        }
+        let size: usize = page.entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
+        if size > SIZE_LIMIT {
+            let problem = format!("it would be {size} bytes long and a ConfigMap holds {SIZE_LIMIT}");
+            return Err(CallError::Refused { what: format!("write ConfigMap {NAME}"), problem });
+        }
+        self.page = self.store.write(page).await?;
+        Ok(())
+    }
+}
+
+fn fault(error: CallError) -> Fault {
+    let after = match &error {
+        CallError::Unavailable { retry_after, .. } => *retry_after,
+        CallError::Conflict { .. } => Some(Duration::ZERO),
+        CallError::Absent { .. } | CallError::Forbidden { .. } | CallError::Refused { .. } => None,
+    };
+    Fault::Later { after, message: format!("cannot record what podid puts on it: {error}") }
+}

@@ -1,0 +1,157 @@
+//! How are people told what happened?
+//!
+//! Every happening is one log line, whose fields name the objects, and where it concerns the owner of
+//! an object an event on that object (peer contract §2.9). Tools read the lines by their messages.
+
+use std::fmt;
+
+use podid_core::facts::AssignmentState;
+use podid_core::ids::{IdentityResourceId, ObjectRef, Uid};
+use podid_kube::events::{Event, Recorder, Severity, Subject};
+
+use crate::news::{About, Affected, News};
+
+/// A record was written in state `Created` or `Assigned`.
+pub const CREATED: &str = "assignment created";
+/// A record is called `Assigned` now: its pod gets tokens.
+pub const ASSIGNED: &str = "assigned";
+/// A record is gone.
+pub const REMOVED: &str = "assignment removed";
+/// A VM or scale set was written.
+pub const PATCHED: &str = "identities patched";
+/// ARM refuses an identity.
+pub const REFUSED: &str = "identity refused";
+/// A VM or scale set cannot be served for a while.
+pub const TROUBLE: &str = "target cannot be served";
+/// A record could not be written.
+pub const WRITE_FAILED: &str = "assignment cannot be written";
+
+const APPLIED: &str = "binding applied";
+const APPLY_ERROR: &str = "binding apply error";
+const BINDING_REMOVED: &str = "binding removed";
+const INVALID: &str = "identity invalid";
+
+/// Tells people.
+#[derive(Clone, Debug)]
+pub(crate) struct Reporter {
+    recorder: Recorder,
+}
+
+// === impl Reporter ===
+
+impl Reporter {
+    /// Tells through the log and `recorder`.
+    pub(crate) fn new(recorder: Recorder) -> Self {
+        Self { recorder }
+    }
+
+    /// Tells `news`.
+    pub(crate) fn tell(&self, news: News) {
+        match news {
+            News::Recorded(about, state) => {
+                tracing::info!(
+                    assignment = %about.record, pod = %about.pod, identity = %about.identity,
+                    binding = %about.binding, node = %about.node, state = ?state, "{CREATED}"
+                );
+                if state == AssignmentState::Assigned {
+                    self.assigned(&about);
+                }
+            }
+            News::Assigned(about) => self.assigned(&about),
+            News::Removed(about) => {
+                tracing::info!(
+                    assignment = %about.record, pod = %about.pod, identity = %about.identity,
+                    node = %about.node, "{REMOVED}"
+                );
+                let message = format!(
+                    "Binding {} removed from node {} for pod {}",
+                    about.binding.name, about.node, about.record.name
+                );
+                self.on_binding(about.binding, about.binding_uid, Severity::Normal, BINDING_REMOVED, message);
+            }
+            News::WriteFailed(about, error, wait) => {
+                let retry_ms = millis(wait);
+                tracing::warn!(
+                    assignment = %about.record, pod = %about.pod, identity = %about.identity, error,
+                    retry_ms, "{WRITE_FAILED}"
+                );
+                let message = format!("Assignment {} cannot be written: {error}", about.record);
+                self.on_binding(about.binding, about.binding_uid, Severity::Warning, APPLY_ERROR, message);
+            }
+            News::Patched { target, add, remove, took } => {
+                let duration_ms = millis(took);
+                tracing::info!(
+                    target_id = %target, add = %Ids(&add), remove = %Ids(&remove), duration_ms, "{PATCHED}"
+                );
+            }
+            News::Refused { target, id, message, affected } => {
+                tracing::warn!(target_id = %target, identity = %id, error = message, "{REFUSED}");
+                self.apply_errors(affected, &format!("{id}: {message}"));
+            }
+            News::Trouble { target, message, wait, affected } => {
+                let retry_ms = millis(wait);
+                tracing::warn!(target_id = %target, error = message, retry_ms, "{TROUBLE}");
+                self.apply_errors(affected, &format!("{target}: {message}"));
+            }
+            News::Unplaceable { affected, reason } => {
+                tracing::warn!(pod = %affected.pod, node = %affected.node, error = reason, "node cannot carry identities");
+                self.apply_errors(vec![affected], &reason);
+            }
+            News::InvalidIdentity { identity, uid, reason } => {
+                tracing::warn!(%identity, error = reason, "{INVALID}");
+                self.recorder.record(Event {
+                    subject: Subject::Identity,
+                    id: identity,
+                    uid: Some(uid),
+                    severity: Severity::Warning,
+                    reason: INVALID,
+                    message: reason,
+                });
+            }
+        }
+    }
+
+    fn assigned(&self, about: &About) {
+        tracing::info!(
+            assignment = %about.record, pod = %about.pod, identity = %about.identity, node = %about.node,
+            "{ASSIGNED}"
+        );
+        let message = format!(
+            "Binding {} applied on node {} for pod {}",
+            about.binding.name, about.node, about.record.name
+        );
+        let (binding, uid) = (about.binding.clone(), about.binding_uid.clone());
+        self.on_binding(binding, uid, Severity::Normal, APPLIED, message);
+    }
+
+    fn apply_errors(&self, affected: Vec<Affected>, why: &str) {
+        for Affected { binding, uid, pod, node } in affected {
+            let message =
+                format!("Binding {} cannot be applied on node {node} for pod {pod}: {why}", binding.name);
+            self.on_binding(binding, uid, Severity::Warning, APPLY_ERROR, message);
+        }
+    }
+
+    fn on_binding(&self, id: ObjectRef, uid: Uid, severity: Severity, reason: &'static str, message: String) {
+        let uid = Some(uid).filter(|uid| !uid.as_str().is_empty());
+        self.recorder.record(Event { subject: Subject::Binding, id, uid, severity, reason, message });
+    }
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Identities by name, for a log line.
+struct Ids<'a>(&'a [IdentityResourceId]);
+
+// === impl Ids ===
+
+impl fmt::Display for Ids<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, id) in self.0.iter().enumerate() {
+            write!(f, "{}{}", if n == 0 { "" } else { "," }, id.name())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,341 @@
+//! What has to be done, given everything that is known?
+//!
+//! The world is owned by one task, which tells it what happened and asks it for orders. It does no
+//! I/O. It is split by decision: [`facts`] what the cluster looks like and whom a change concerns,
+//! [`lanes`] who needs what on which target, [`pending`] which writes are under way.
+
+mod facts;
+mod index;
+mod jobs;
+mod lanes;
+mod pending;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
+
+use podid_core::assign::{Ledger, Protected};
+use podid_core::desired::{Desired, Key};
+use podid_core::facts::{AssignmentState, Identity, Pod};
+use podid_core::ids::{ComputeId, IdentityResourceId, NodeName, ObjectRef};
+use podid_core::plan::{Standing, plan};
+use podid_core::select::Matching;
+use podid_kube::call::CallError;
+use podid_kube::watch::Change;
+use tokio::time::Instant;
+
+use crate::lane::{Notice, Pacing, Work};
+use crate::news::{Affected, News};
+use crate::records::{Action, Job, Written, asked};
+use crate::worker::Report;
+pub(crate) use facts::Happening;
+use facts::{Facts, Place};
+use lanes::{Lanes, Stake, Step};
+use pending::Pending;
+
+/// Everything that is known, and what follows from it.
+#[derive(Debug)]
+pub(crate) struct World {
+    matching: Matching,
+    facts: Facts,
+    lanes: Lanes,
+    pending: Pending,
+    /// Pods to plan.
+    dirty: BTreeSet<ObjectRef>,
+    /// Pods whose owners were told that their node cannot carry identities.
+    told: HashSet<ObjectRef>,
+    news: Vec<News>,
+    /// What was learned while another process led is planned only once we do.
+    leads: bool,
+}
+
+/// Something to do.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Write a record.
+    Write(Job),
+    /// Give work to the worker of a target.
+    Work(ComputeId, Work),
+    /// Dismiss the worker of a target.
+    Dismiss(ComputeId),
+    /// Tell people.
+    Tell(News),
+}
+
+// === impl World ===
+
+impl World {
+    /// Nothing is known yet.
+    pub(crate) fn new(matching: Matching, pacing: Pacing, protected: Protected) -> Self {
+        Self {
+            matching,
+            facts: Facts::new(matching),
+            lanes: Lanes::new(pacing, protected),
+            pending: Pending::default(),
+            dirty: BTreeSet::new(),
+            told: HashSet::new(),
+            news: Vec::new(),
+            leads: false,
+        }
+    }
+
+    /// Takes in a change.
+    pub(crate) fn learn(&mut self, happening: Happening) {
+        if let Happening::Identity(Change::Applied(identity)) = &happening {
+            self.judge(&identity.fact);
+        }
+        if let Happening::Record(Change::Applied(record)) = &happening {
+            self.protect(&record.identity);
+        }
+        let pods = self.facts.learn(happening);
+        self.dirty.extend(pods);
+    }
+
+    /// Whether it is known well enough to act.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.facts.is_synced()
+    }
+
+    /// Whether there are pods to plan.
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// This process leads, and the ownership record says `ledgers`. From now on there are orders.
+    pub(crate) fn lead(&mut self, ledgers: BTreeMap<ComputeId, Ledger>) {
+        self.leads = true;
+        self.lanes.open(ledgers);
+        self.check();
+    }
+
+    /// Plans everything again, in case a change was missed.
+    pub(crate) fn check(&mut self) {
+        self.dirty.extend(self.facts.all_pods());
+    }
+
+    /// A write ended.
+    pub(crate) fn written(&mut self, Written { job, result }: Written, now: Instant) {
+        let Job { key, about, action } = job;
+        self.dirty.insert(key.pod.clone());
+        match result {
+            Ok(()) => {
+                self.pending.succeeded(&key, now);
+                self.news.push(match action {
+                    Action::Create(new) | Action::Renew(new) | Action::Recreate { new, .. } => {
+                        News::Recorded(about, new.state)
+                    }
+                    Action::Mark(_) => News::Assigned(about),
+                    Action::Delete(..) => News::Removed(about),
+                });
+            }
+            Err(error) => {
+                if let (CallError::Conflict { .. }, Action::Create(new)) = (&error, &action)
+                    && self.facts.record(&new.id).is_none()
+                {
+                    self.pending.occupied(&new.id);
+                }
+                let wait = self.pending.failed(&key, asked(&error), now);
+                // Somebody else was faster, which the watch is about to show.
+                if !matches!(error, CallError::Conflict { .. } | CallError::Absent { .. }) {
+                    self.news.push(News::WriteFailed(about, error.to_string(), wait));
+                }
+            }
+        }
+    }
+
+    /// A target's work ended.
+    pub(crate) fn worked(&mut self, report: Report, now: Instant) {
+        let Report { target, done, took } = report;
+        let (notices, pods) = self.lanes.finish(&target, done, now);
+        self.dirty.extend(pods);
+        for notice in notices {
+            self.notice(&target, notice, took);
+        }
+    }
+
+    /// When to ask again for orders at the latest.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.pending.next().into_iter().chain(self.lanes.next()).min()
+    }
+
+    /// Number of identities that ARM refuses.
+    pub(crate) fn refused(&self, now: Instant) -> usize {
+        self.lanes.refused(now)
+    }
+
+    /// What to do now, with at most `room` writes; what finds no room is planned again next time.
+    pub(crate) fn orders(&mut self, now: Instant, room: usize) -> Vec<Order> {
+        let mut orders = Vec::new();
+        if self.leads && self.is_synced() {
+            self.dirty.extend(self.pending.expire(now));
+            self.weigh();
+            while orders.len() < room
+                && let Some(pod) = self.dirty.pop_first()
+            {
+                orders.extend(self.plan(&pod).into_iter().map(Order::Write));
+            }
+            for step in self.lanes.advance(now) {
+                match step {
+                    Step::Do(target, work) => orders.push(Order::Work(target, work)),
+                    Step::Forget(target) => orders.push(Order::Dismiss(target)),
+                    Step::Notice(target, notice) => self.notice(&target, notice, Duration::ZERO),
+                }
+            }
+        }
+        orders.extend(self.news.drain(..).map(Order::Tell));
+        orders
+    }
+
+    /// Tells the lanes what the dirty pods need and hold, before any of them is planned: whether a
+    /// record may go depends on all users.
+    fn weigh(&mut self) {
+        for pod in self.dirty.clone() {
+            let stake = self.stake(&pod);
+            let woken = self.lanes.set(&pod, stake);
+            self.dirty.extend(woken);
+        }
+    }
+
+    fn stake(&self, id: &ObjectRef) -> Stake {
+        let pair = |node: &NodeName, identity: &Identity| match self.facts.place(node) {
+            Place::On(target) => Some((target.clone(), identity.resource_id()?.clone())),
+            Place::Unknown | Place::Nowhere(_) => None,
+        };
+        let desired = self.facts.pod(id).map(|pod| self.facts.desired(pod).desired).unwrap_or_default();
+        let records = self.facts.records_of(id);
+        let assigned = records.iter().filter(|record| record.state != AssignmentState::Created);
+        Stake {
+            needed: desired.iter().filter_map(|wanted| pair(wanted.node, wanted.grant.identity)).collect(),
+            held: records.iter().filter_map(|record| pair(&record.node, &record.identity)).collect(),
+            assigned: assigned.filter_map(|record| pair(&record.node, &record.identity)).collect(),
+        }
+    }
+
+    /// Plans one pod. What it gives counts as under way.
+    fn plan(&mut self, id: &ObjectRef) -> Vec<Job> {
+        self.pending.settle(id, |record| self.facts.record(record));
+        let (desired, complaint) = match self.facts.pod(id) {
+            Some(pod) => match self.placed(pod) {
+                Some(placed) => placed,
+                // Its node may come any moment; till then nothing of it is touched (W-15).
+                None => return Vec::new(),
+            },
+            None => (Vec::new(), None),
+        };
+        let open = |key: &Key| !self.pending.blocks(key);
+        let desired: Vec<_> = desired.into_iter().filter(|wanted| open(&wanted.key())).collect();
+        let current = self.facts.records_of(id).into_iter().filter(|record| open(&Key::of(record)));
+        let current: Vec<_> = current.collect();
+        let standing = |node: &NodeName, identity: &Identity| self.standing(node, identity);
+        let taken = |id: &ObjectRef, key: &Key| {
+            self.facts.record(id).is_some_and(|record| Key::of(record) != *key) || self.pending.takes(id, key)
+        };
+        let steps = plan(&desired, &current, self.matching, standing, taken);
+        let jobs: Vec<_> = steps.iter().filter_map(|step| jobs::job(step, &self.facts)).collect();
+        self.complain(id, complaint);
+        jobs.into_iter()
+            .map(|(job, effect)| {
+                self.pending.begin(job.key.clone(), effect);
+                job
+            })
+            .collect()
+    }
+
+    /// What `pod` should have where its node can carry it, and what to say where it cannot. None while
+    /// the node is not known.
+    fn placed<'a>(&'a self, pod: &'a Pod) -> Option<(Vec<Desired<'a>>, Option<News>)> {
+        let mut desired = self.facts.desired(pod).desired;
+        let Some(node) = desired.first().map(|wanted| wanted.node) else { return Some((desired, None)) };
+        let reason = match self.facts.place(node) {
+            Place::Unknown => return None,
+            Place::On(_) => return Some((desired, None)),
+            Place::Nowhere(reason) => reason.to_string(),
+        };
+        let managed = desired.iter().find(|wanted| wanted.resource_id().is_some());
+        let complaint = managed.map(|wanted| News::Unplaceable { affected: affected(wanted), reason });
+        desired.retain(|wanted| wanted.resource_id().is_none());
+        Some((desired, complaint))
+    }
+
+    fn standing(&self, node: &NodeName, identity: &Identity) -> Standing {
+        match (identity.resource_id(), self.facts.place(node)) {
+            (Some(id), Place::On(target)) => self.lanes.standing(target, id),
+            _ => Standing::Apart,
+        }
+    }
+
+    fn complain(&mut self, pod: &ObjectRef, complaint: Option<News>) {
+        match complaint {
+            None => drop(self.told.remove(pod)),
+            Some(news) => {
+                if self.told.insert(pod.clone()) {
+                    self.news.push(news);
+                }
+            }
+        }
+    }
+
+    /// An identity that cannot be used is told to its owner; a protected one is remembered.
+    fn judge(&mut self, identity: &Identity) {
+        self.protect(identity);
+        let known = self.facts.identity(&identity.id).map(|known| known.fact.spec_hash);
+        if let Err(invalid) = &identity.kind
+            && known != Some(identity.spec_hash)
+        {
+            self.news.push(News::InvalidIdentity {
+                identity: identity.id.clone(),
+                uid: identity.uid.clone(),
+                reason: invalid.to_string(),
+            });
+        }
+    }
+
+    fn protect(&mut self, identity: &Identity) {
+        if let (Ok(kind), Some(id)) = (&identity.kind, identity.resource_id())
+            && self.lanes.protects(kind.client_id())
+        {
+            self.lanes.protect(id);
+        }
+    }
+
+    fn notice(&mut self, target: &ComputeId, notice: Notice, took: Duration) {
+        let target = target.clone();
+        match notice {
+            Notice::Patched { add, remove } => {
+                self.news.push(News::Patched { target, add, remove, took });
+            }
+            Notice::Refused { ids, message } => {
+                for id in ids {
+                    let affected = self.affected(&target, std::slice::from_ref(&id));
+                    let (target, message) = (target.clone(), message.clone());
+                    self.news.push(News::Refused { target, id, message, affected });
+                }
+            }
+            Notice::Trouble { message, wait } => {
+                let affected = self.affected(&target, &self.lanes.missing(&target));
+                self.news.push(News::Trouble { target, message, wait, affected });
+            }
+        }
+    }
+
+    /// The bindings that wait for `ids` on `target`, each with one of its pods.
+    fn affected(&self, target: &ComputeId, ids: &[IdentityResourceId]) -> Vec<Affected> {
+        let pods = ids.iter().flat_map(|id| self.lanes.needing(target, id));
+        let pods: Vec<&Pod> = pods.filter_map(|pod| self.facts.pod(&pod)).collect();
+        let mut found = BTreeMap::new();
+        for wanted in pods.iter().flat_map(|pod| self.facts.desired(pod).desired) {
+            if wanted.resource_id().is_some_and(|id| ids.contains(id)) {
+                found.entry(wanted.grant.binding.id.clone()).or_insert_with(|| affected(&wanted));
+            }
+        }
+        found.into_values().collect()
+    }
+}
+
+fn affected(wanted: &Desired<'_>) -> Affected {
+    Affected {
+        binding: wanted.grant.binding.id.clone(),
+        uid: wanted.grant.binding.uid.clone(),
+        pod: wanted.pod.id.clone(),
+        node: wanted.node.clone(),
+    }
+}

@@ -1,0 +1,268 @@
+//! Who needs what on which VM or scale set?
+//!
+//! One [`Lane`] per target, with the wish of its users kept up to date pod by pod.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use podid_core::assign::{Ledger, Protected, Wish};
+use podid_core::ids::{ComputeId, IdentityResourceId, ObjectRef};
+use podid_core::plan::Standing;
+use tokio::time::Instant;
+
+use super::index::Index;
+use crate::lane::{Done, Lane, Next, Notice, Pacing, Work};
+
+/// All targets that somebody needs something of, or on which something of ours is.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    pacing: Pacing,
+    protected: Protected,
+    lanes: BTreeMap<ComputeId, Users>,
+    stakes: HashMap<ObjectRef, Stake>,
+    /// Lanes whose wish or knowledge changed.
+    dirty: BTreeSet<ComputeId>,
+    timers: BTreeSet<(Instant, ComputeId)>,
+}
+
+/// A lane and who has to do with it.
+#[derive(Debug)]
+struct Users {
+    lane: Lane,
+    wish: Wish,
+    /// Pods that need an identity here.
+    needed: Index<IdentityResourceId, ObjectRef>,
+    /// Pods of which a record here names the identity.
+    held: Index<IdentityResourceId, ObjectRef>,
+    /// The same, where the record calls it assigned.
+    assigned: Index<IdentityResourceId, ObjectRef>,
+    timer: Option<Instant>,
+}
+
+/// What one pod has to do with targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stake {
+    /// What it needs.
+    pub(super) needed: Pairs,
+    /// What its records name.
+    pub(super) held: Pairs,
+    /// What its records call assigned.
+    pub(super) assigned: Pairs,
+}
+
+/// Identities on targets.
+pub(super) type Pairs = BTreeSet<(ComputeId, IdentityResourceId)>;
+
+/// Which of a lane's indexes.
+#[derive(Clone, Copy)]
+enum Role {
+    Needed,
+    Held,
+    Assigned,
+}
+
+/// What came of asking the lanes.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Give this to the target's worker.
+    Do(ComputeId, Work),
+    /// The target needs no worker any more.
+    Forget(ComputeId),
+    /// Somebody should be told.
+    Notice(ComputeId, Notice),
+}
+
+// === impl Lanes ===
+
+impl Lanes {
+    /// No lane yet.
+    pub(super) fn new(pacing: Pacing, protected: Protected) -> Self {
+        Self {
+            pacing,
+            protected,
+            lanes: BTreeMap::new(),
+            stakes: HashMap::new(),
+            dirty: BTreeSet::new(),
+            timers: BTreeSet::new(),
+        }
+    }
+
+    /// Opens a lane for each target of the ownership record.
+    pub(super) fn open(&mut self, ledgers: BTreeMap<ComputeId, Ledger>) {
+        for (target, ledger) in ledgers {
+            let users = Users::new(Lane::new(&target, ledger, self.pacing));
+            self.dirty.insert(target.clone());
+            self.lanes.insert(target, users);
+        }
+    }
+
+    /// Protects `id` as well, whatever client id ARM tells.
+    pub(super) fn protect(&mut self, id: &IdentityResourceId) {
+        self.protected.resources.insert(id.clone());
+    }
+
+    /// Whether identities with the client id of `id` are protected.
+    pub(super) fn protects(&self, client: &podid_core::ids::ClientId) -> bool {
+        self.protected.clients.contains(client)
+    }
+
+    /// Sets what `pod` has to do with targets. Returns the other pods whose plan that may change.
+    pub(super) fn set(&mut self, pod: &ObjectRef, stake: Stake) -> Vec<ObjectRef> {
+        let old = if stake == Stake::default() {
+            self.stakes.remove(pod).unwrap_or_default()
+        } else {
+            self.stakes.insert(pod.clone(), stake.clone()).unwrap_or_default()
+        };
+        let mut woken = Vec::new();
+        let roles = [
+            (Role::Needed, &old.needed, &stake.needed),
+            (Role::Held, &old.held, &stake.held),
+            (Role::Assigned, &old.assigned, &stake.assigned),
+        ];
+        for (role, old, new) in roles {
+            for (target, id) in new.difference(old) {
+                woken.extend(self.enter(role, target, id, pod));
+            }
+            for (target, id) in old.difference(new) {
+                self.leave(role, target, id, pod);
+            }
+        }
+        woken
+    }
+
+    /// How `id` stands with `target`.
+    pub(super) fn standing(&self, target: &ComputeId, id: &IdentityResourceId) -> Standing {
+        match self.lanes.get(target) {
+            Some(users) => users.lane.standing(id, &users.wish, &self.protected),
+            None => Standing::Unknown,
+        }
+    }
+
+    /// Pods that need `id` on `target`.
+    pub(super) fn needing(&self, target: &ComputeId, id: &IdentityResourceId) -> Vec<ObjectRef> {
+        self.lanes.get(target).map(|users| users.needed.get(id).cloned().collect()).unwrap_or_default()
+    }
+
+    /// Identities that some pod needs on `target` and that are not there.
+    pub(super) fn missing(&self, target: &ComputeId) -> Vec<IdentityResourceId> {
+        let needed = self.lanes.get(target).into_iter().flat_map(|users| &users.wish.needed);
+        needed.filter(|id| !matches!(self.standing(target, id), Standing::Ready)).cloned().collect()
+    }
+
+    /// Number of identities that are set aside now.
+    pub(super) fn refused(&self, now: Instant) -> usize {
+        self.lanes.values().map(|users| users.lane.refused(now)).sum()
+    }
+
+    /// Takes in how work ended. Returns what to tell, and all pods that have to do with the target.
+    pub(super) fn finish(
+        &mut self,
+        target: &ComputeId,
+        done: Done,
+        now: Instant,
+    ) -> (Vec<Notice>, Vec<ObjectRef>) {
+        let Some(users) = self.lanes.get_mut(target) else { return (Vec::new(), Vec::new()) };
+        let notices = users.lane.finish(done, now);
+        self.dirty.insert(target.clone());
+        let pods: BTreeSet<&ObjectRef> = users.needed.values().chain(users.held.values()).collect();
+        (notices, pods.into_iter().cloned().collect())
+    }
+
+    /// Asks every lane that changed, or whose time has come, what to do next.
+    pub(super) fn advance(&mut self, now: Instant) -> Vec<Step> {
+        while let Some((at, target)) = self.timers.first().cloned().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, target.clone()));
+            self.dirty.insert(target);
+        }
+        let mut steps = Vec::new();
+        for target in std::mem::take(&mut self.dirty) {
+            let Some(users) = self.lanes.get_mut(&target) else { continue };
+            if let Some(at) = users.timer.take() {
+                self.timers.remove(&(at, target.clone()));
+            }
+            let (next, notice) = users.lane.next(&users.wish, &self.protected, now);
+            steps.extend(notice.map(|notice| Step::Notice(target.clone(), notice)));
+            match next {
+                Next::Do(work) => steps.push(Step::Do(target, work)),
+                Next::Wait(None) => {}
+                Next::Wait(Some(at)) => {
+                    users.timer = Some(at);
+                    self.timers.insert((at, target));
+                }
+                Next::Forget => {
+                    self.lanes.remove(&target);
+                    steps.push(Step::Forget(target));
+                }
+            }
+        }
+        steps
+    }
+
+    /// When some lane wants to be asked again.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    fn enter(
+        &mut self,
+        role: Role,
+        target: &ComputeId,
+        id: &IdentityResourceId,
+        pod: &ObjectRef,
+    ) -> Vec<ObjectRef> {
+        let open = || Users::new(Lane::new(target, Ledger::default(), self.pacing));
+        let users = self.lanes.entry(target.clone()).or_insert_with(open);
+        let first = users.index(role).insert(id.clone(), pod.clone());
+        if !first {
+            return Vec::new();
+        }
+        self.dirty.insert(target.clone());
+        match role {
+            // A record that waited for the identity to go away waits for nothing any more.
+            Role::Needed => {
+                users.wish.needed.insert(id.clone());
+                users.held.get(id).cloned().collect()
+            }
+            Role::Assigned => {
+                users.wish.recorded.insert(id.clone());
+                Vec::new()
+            }
+            Role::Held => Vec::new(),
+        }
+    }
+
+    fn leave(&mut self, role: Role, target: &ComputeId, id: &IdentityResourceId, pod: &ObjectRef) {
+        let Some(users) = self.lanes.get_mut(target) else { return };
+        if !users.index(role).remove(id, pod) {
+            return;
+        }
+        self.dirty.insert(target.clone());
+        match role {
+            Role::Needed => drop(users.wish.needed.remove(id)),
+            Role::Assigned => drop(users.wish.recorded.remove(id)),
+            Role::Held => {}
+        }
+    }
+}
+
+// === impl Users ===
+
+impl Users {
+    fn new(lane: Lane) -> Self {
+        Self {
+            lane,
+            wish: Wish::default(),
+            needed: Index::default(),
+            held: Index::default(),
+            assigned: Index::default(),
+            timer: None,
+        }
+    }
+
+    fn index(&mut self, role: Role) -> &mut Index<IdentityResourceId, ObjectRef> {
+        match role {
+            Role::Needed => &mut self.needed,
+            Role::Held => &mut self.held,
+            Role::Assigned => &mut self.assigned,
+        }
+    }
+}

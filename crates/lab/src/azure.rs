@@ -12,6 +12,7 @@ mod fault;
 mod id;
 mod imds;
 mod jwt;
+mod listen;
 pub mod pki;
 mod reply;
 mod seed;

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod http;
 pub mod metrics;
+pub mod process;
 pub mod readiness;
 pub mod shutdown;
 pub mod tasks;

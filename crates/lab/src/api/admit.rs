@@ -1,9 +1,11 @@
 //! May this object be stored, and what does the server add to it?
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::catalogue::{Kind, NAMESPACES, PODS};
+use super::catalogue::{Kind, NAMESPACES, PODS, SECRETS};
 use super::schema;
 use super::status::{Cause, Status};
 use super::store::{Part, Write};
@@ -44,11 +46,10 @@ pub(super) fn create(
     if write.part == Part::Main && kind.has_status() {
         forget(&mut object, &["status"]);
     }
-    if kind.resource == PODS {
-        pod::complete(&mut object);
-    } else if kind.resource == NAMESPACES {
+    if kind.resource == NAMESPACES {
         complete_namespace(&mut object);
     }
+    complete(kind, &mut object);
     let warnings = check(kind, &mut object, write.fields, Vec::new())?;
     Ok((object, warnings))
 }
@@ -108,8 +109,8 @@ pub(super) fn update(
         Part::Main if kind.has_status() => restore(&mut after, before, "status"),
         Part::Main | Part::Whole => {}
     }
+    complete(kind, &mut after);
     if kind.resource == PODS {
-        pod::complete(&mut after);
         causes.extend(pod::changed(&before["spec"], &after["spec"]));
     }
     let warnings = check(kind, &mut after, write.fields, causes)?;
@@ -172,6 +173,9 @@ fn identify(kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), Stat
     }
     let metadata = &mut object["metadata"];
     forget(metadata, &["managedFields", "selfLink"]);
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.retain(|_, value| !is_empty(value));
+    }
     if !kind.namespaced {
         forget(metadata, &["namespace"]);
         return Ok(());
@@ -219,6 +223,31 @@ fn check(
     Err(Status::invalid(kind.resource.group(), &kind.name, key(object).1, &causes))
 }
 
+/// Fills in what the writer may leave open.
+fn complete(kind: &Kind, object: &mut Value) {
+    if kind.resource == PODS {
+        pod::complete(object);
+    } else if kind.resource == SECRETS {
+        complete_secret(object);
+    }
+}
+
+fn complete_secret(secret: &mut Value) {
+    let plain = secret["stringData"].take();
+    forget(secret, &["stringData"]);
+    if secret["type"].is_null() {
+        secret["type"] = "Opaque".into();
+    }
+    for (key, value) in plain.as_object().into_iter().flatten() {
+        if secret["data"].is_null() {
+            secret["data"] = json!({});
+        }
+        if let Some(data) = secret["data"].as_object_mut() {
+            data.insert(key.clone(), STANDARD.encode(text(value)).into());
+        }
+    }
+}
+
 fn complete_namespace(namespace: &mut Value) {
     let name = namespace["metadata"]["name"].clone();
     let metadata = &mut namespace["metadata"];
@@ -244,6 +273,16 @@ fn restore(into: &mut Value, from: &Value, field: &str) {
     match &from[field] {
         Value::Null => forget(into, &[field]),
         value => into[field] = value.clone(),
+    }
+}
+
+/// What a typed server does not keep in metadata.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::schema;
+
 /// API group and plural name of one kind: the key of its collection in the [`Store`](super::Store).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Resource {
@@ -66,10 +68,10 @@ pub(crate) struct Catalogue {
 
 /// A definition that cannot be served.
 #[derive(Debug, thiserror::Error)]
-#[error("the custom resource definition {name} has no usable {missing}; generate deploy/crds again")]
+#[error("the custom resource definition {name} cannot be served: {why}; generate deploy/crds again")]
 pub struct CrdError {
     name: String,
-    missing: &'static str,
+    why: String,
 }
 
 const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -131,7 +133,8 @@ impl Kind {
 
     fn from_definition(crd: &Value) -> Result<Self, CrdError> {
         let crd_name = crd["metadata"]["name"].as_str().unwrap_or("without a name");
-        let missing = |missing| CrdError { name: crd_name.to_owned(), missing };
+        let refuse = |why: String| CrdError { name: crd_name.to_owned(), why };
+        let missing = |what: &str| refuse(format!("it has no {what}"));
         let spec = &crd["spec"];
         let text = |value: &Value, what| value.as_str().map(str::to_owned).ok_or_else(|| missing(what));
         let version = spec["versions"]
@@ -142,6 +145,9 @@ impl Kind {
         let schema = version["schema"]["openAPIV3Schema"].clone();
         if !schema.is_object() {
             return Err(missing("schema"));
+        }
+        if let Some(rule) = schema::foreign_rule(&schema) {
+            return Err(refuse(format!("the lab does not understand its rule `{rule}`")));
         }
         let plural = text(&spec["names"]["plural"], "spec.names.plural")?;
         let or = |value: &Value, default: String| value.as_str().map_or(default, str::to_owned);

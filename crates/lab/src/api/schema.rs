@@ -4,6 +4,9 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::status::Cause;
+use rule::Rule;
+
+mod rule;
 
 const EMBEDDED: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
@@ -19,6 +22,16 @@ pub(super) fn validate(schema: &Value, object: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     validate_at(schema, object, "", true, &mut causes);
     causes
+}
+
+/// A rule of the schema that this server cannot judge.
+pub(super) fn foreign_rule(schema: &Value) -> Option<&str> {
+    let own = rules(schema).map(|(rule, _)| rule).find(|rule| Rule::parse(rule).is_none());
+    own.or_else(|| match schema {
+        Value::Object(map) => map.values().find_map(foreign_rule),
+        Value::Array(items) => items.iter().find_map(foreign_rule),
+        _ => None,
+    })
 }
 
 fn prune_at(schema: &Value, value: &mut Value, path: &str, embedded: bool, unknown: &mut Vec<String>) {
@@ -111,6 +124,13 @@ fn validate_at(schema: &Value, value: &Value, path: &str, embedded: bool, causes
         let message = format!("Unsupported value: {value}: supported values: {}", list.join(", "));
         causes.push(Cause { field: path.into(), reason: "FieldValueNotSupported", message });
     }
+    for (rule, message) in rules(schema) {
+        if Rule::parse(rule).is_some_and(|rule| !rule.holds(value)) {
+            let message =
+                if message.is_empty() { format!("failed rule: {rule}") } else { message.to_owned() };
+            causes.push(Cause::invalid(path, &found.into(), &message));
+        }
+    }
     validate_children(schema, value, path, embedded, causes);
 }
 
@@ -135,6 +155,12 @@ fn validate_children(schema: &Value, value: &Value, path: &str, embedded: bool, 
         }
         _ => {}
     }
+}
+
+/// The rules of one part of a schema, with their messages.
+fn rules(schema: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    rules.filter_map(|rule| Some((rule["rule"].as_str()?, rule["message"].as_str().unwrap_or_default())))
 }
 
 fn child<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
@@ -165,5 +191,114 @@ fn type_of(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> Value {
+        json!({"type": "object", "properties": {"spec": {"type": "object", "required": ["name"], "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": 4, "pattern": "^[a-z]*$"},
+            "kind": {"type": "integer", "enum": [0, 1], "nullable": true},
+            "size": {"type": "number", "minimum": 0, "maximum": 2},
+            "port": {"x-kubernetes-int-or-string": true},
+            "labels": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
+            "list": {"type": "array", "maxItems": 1, "items": {"type": "object", "properties": {"a": {"type": "string"}}}},
+            "bare": {"type": "object"},
+            "open": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+            "copy": {"type": "object", "x-kubernetes-embedded-resource": true, "properties": {"spec": {"type": "object"}}},
+            "selector": {"type": "string", "x-kubernetes-validations": [{"rule": "self != ''", "message": "is empty"}]},
+        }}}})
+    }
+
+    #[test]
+    fn unknown_fields_are_pruned_and_named() {
+        let mut object = json!({
+            "apiVersion": "v1", "kind": "K", "metadata": {"x": 1}, "extra": 1,
+            "spec": {"Name": "n", "list": [{"a": "x", "b": 1}], "bare": {"c": 1}, "open": {"d": 1}, "labels": {"e": "f"},
+                     "copy": {"kind": "K", "metadata": {"name": "m"}, "spec": {"g": 1}, "h": 1}},
+        });
+        let unknown = prune(&schema(), &mut object);
+        assert_eq!(
+            unknown,
+            ["extra", "spec.Name", "spec.bare.c", "spec.copy.h", "spec.copy.spec.g", "spec.list[0].b"]
+        );
+        assert_eq!(
+            object,
+            json!({
+                "apiVersion": "v1", "kind": "K", "metadata": {"x": 1},
+                "spec": {"list": [{"a": "x"}], "bare": {}, "open": {"d": 1}, "labels": {"e": "f"},
+                         "copy": {"kind": "K", "metadata": {"name": "m"}, "spec": {}}},
+            })
+        );
+    }
+
+    #[test]
+    fn every_broken_constraint_is_named_with_its_field() {
+        for (field, value, expected) in [
+            (
+                "name",
+                json!(5),
+                r#"Invalid value: "integer": spec.name in body must be of type string: "integer""#,
+            ),
+            ("name", json!(""), r#"Invalid value: "": spec.name in body should be at least 1 chars long"#),
+            (
+                "name",
+                json!("abcde"),
+                r#"Invalid value: "abcde": spec.name in body should be at most 4 chars long"#,
+            ),
+            ("name", json!("A"), r#"Invalid value: "A": spec.name in body should match '^[a-z]*$'"#),
+            ("kind", json!(2), "Unsupported value: 2: supported values: 0, 1"),
+            ("size", json!(-1), "Invalid value: -1: spec.size in body should be greater than or equal to 0"),
+            ("size", json!(2.5), "Invalid value: 2.5: spec.size in body should be less than or equal to 2"),
+            (
+                "port",
+                json!(true),
+                r#"Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean""#,
+            ),
+            ("labels", json!({}), "Invalid value: {}: spec.labels in body should have at least 1 properties"),
+            (
+                "list",
+                json!([{}, {}]),
+                "Invalid value: [{},{}]: spec.list in body should have at most 1 items",
+            ),
+            ("selector", json!(""), r#"Invalid value: "string": is empty"#),
+            (
+                "selector",
+                Value::Null,
+                r#"Invalid value: "null": spec.selector in body must be of type string: "null""#,
+            ),
+        ] {
+            let mut object = json!({"spec": {"name": "n"}});
+            object["spec"][field] = value;
+            let causes = validate(&schema(), &object);
+            assert_eq!(causes.len(), 1, "{causes:?}");
+            assert_eq!(
+                (causes[0].field.as_str(), causes[0].message.as_str()),
+                (&*format!("spec.{field}"), expected)
+            );
+        }
+        let missing = validate(&schema(), &json!({"spec": {}}));
+        assert_eq!((missing[0].field.as_str(), missing[0].reason), ("spec.name", "FieldValueRequired"));
+    }
+
+    #[test]
+    fn what_the_schema_allows_passes() {
+        let object = json!({"metadata": {"anything": 1}, "spec": {
+            "name": "abc", "kind": null, "size": 1, "port": "http", "labels": {"a": "b"}, "list": [{"a": "b"}],
+            "copy": {"metadata": {"x": []}}, "selector": "s"}});
+        assert_eq!(validate(&schema(), &object), []);
+    }
+
+    #[test]
+    fn rule_beyond_the_subset_is_found_anywhere() {
+        assert_eq!(foreign_rule(&schema()), None);
+        let mut schema = schema();
+        schema["properties"]["spec"]["x-kubernetes-validations"] = json!([{"rule": "has(self.name)"}]);
+        assert_eq!(foreign_rule(&schema), Some("has(self.name)"));
     }
 }

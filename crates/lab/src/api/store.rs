@@ -18,6 +18,8 @@ use state::{State, is_over};
 mod delete;
 mod follow;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use delete::DeleteOptions;
 

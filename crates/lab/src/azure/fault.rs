@@ -146,6 +146,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_scenario_writes_a_fault_in_few_words() {
+        let fault: Fault =
+            serde_json::from_str(r#"{"service":"arm","effect":{"status":{"status":503}}}"#).unwrap();
+        assert_eq!((fault.times, fault.effect), (1, Fault::status(Service::Arm, 503).effect));
+        let slow: Fault = serde_json::from_str(r#"{"service":"imds","effect":{"delay":"2s"}}"#).unwrap();
+        assert_eq!(slow.effect, Effect::Delay(Duration::from_secs(2)));
+    }
+
+    #[test]
     fn a_fault_meets_only_its_requests_and_only_so_often() {
         let mut faults = Faults::default();
         faults.add(Fault::status(Service::Arm, 503).on("PATCH").at("/virtualmachines/").times(2));

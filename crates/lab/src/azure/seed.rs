@@ -192,7 +192,7 @@ impl Azure {
         let created = self.inner.clock.now();
         let vault = state.vaults.get_mut(&vault.to_ascii_lowercase()).ok_or_else(|| missing(vault))?;
         let version = fresh_guid().replace('-', "");
-        vault.set(name, Version { version: version.clone(), value: value.to_owned(), created });
+        vault.set(name, Version { id: version.clone(), value: value.to_owned(), created });
         Ok(version)
     }
 
@@ -232,6 +232,6 @@ impl State {
     }
 }
 
-fn missing(what: impl ToString) -> SeedError {
+fn missing(what: &(impl ToString + ?Sized)) -> SeedError {
     SeedError::Missing(what.to_string())
 }

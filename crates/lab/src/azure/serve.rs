@@ -1,26 +1,22 @@
-//! How does a request reach the simulated Azure? Sockets, TLS, latency, faults and traces around the answers.
+//! Who answers a request, how late, and what does the trace say? Latency, faults and traces around the answers.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::call::{Call, Query};
 use super::fault::Effect;
+use super::listen::{Closed, host_of, listen};
 use super::pki::{Authority, PkiError};
 use super::reply::Reply;
 use super::state::network::Sender;
@@ -33,14 +29,8 @@ pub(crate) const ENTRA_HOSTS: &[&str] =
     &["login.microsoftonline.com", "login.windows.net", "sts.windows.net"];
 pub(crate) const VAULT_DOMAIN: &str = ".vault.azure.net";
 
-const HEADERS_WITHIN: Duration = Duration::from_secs(30);
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 const LARGEST_BODY: usize = 1 << 20;
-
-/// The connection is to be closed without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("closed on purpose")]
-struct Closed;
 
 /// Sends its trace when it goes, also when the caller hung up before the answer.
 struct Reporter<'a> {
@@ -55,7 +45,7 @@ impl Azure {
     /// Serves the instance metadata service in plain HTTP until `stop`.
     pub async fn serve_imds(&self, listener: TcpListener, stop: CancellationToken) {
         let accept = |stream| async move { Ok::<_, Infallible>(stream) };
-        serve(listener, stop, accept, |_| Some(Service::Imds), self.clone()).await;
+        listen(listener, stop, accept, |_| Some(Service::Imds), self.clone()).await;
     }
 
     /// Serves ARM, Entra and every key vault over TLS until `stop`, told apart by the `Host` header.
@@ -69,11 +59,12 @@ impl Azure {
         let names = [ARM_HOSTS, ENTRA_HOSTS, &[&wildcard]].concat();
         let acceptor = TlsAcceptor::from(Arc::new(authority.issue(&names)?.server_config()?));
         let accept = move |stream| acceptor.clone().accept(stream);
-        serve(listener, stop, accept, service_of, self.clone()).await;
+        listen(listener, stop, accept, service_of, self.clone()).await;
         Ok(())
     }
 
-    async fn respond(
+    /// Answers one request; `Closed` ends its connection without an answer.
+    pub(crate) async fn respond(
         &self,
         service: Option<Service>,
         caller: IpAddr,
@@ -81,13 +72,15 @@ impl Azure {
     ) -> Result<Response<Full<Bytes>>, Closed> {
         let (parts, body) = request.into_parts();
         let Some(service) = service else {
-            let host = host_of(&parts.headers, &parts.uri).to_owned();
-            return Ok(Reply::text(421, format!("no service of the lab's Azure is called {host:?}\n"))
-                .into_response());
+            let host = host_of(&parts.headers, &parts.uri);
+            let text = format!("no service of the lab's Azure is called {host:?}\n");
+            return Ok(Reply::text(421, text).into_response());
         };
-        let Ok(body) = Limited::new(body, LARGEST_BODY).collect().await else { return Err(Closed) };
+        let host = host_of(&parts.headers, &parts.uri).to_ascii_lowercase();
+        let body = Limited::new(body, LARGEST_BODY).collect();
+        let Ok(Ok(body)) = timeout(BODY_WITHIN, body).await else { return Err(Closed) };
         let call = Call {
-            host: host_of(&parts.headers, &parts.uri).to_ascii_lowercase(),
+            host,
             path: parts.uri.path().to_owned(),
             query: Query::parse(parts.uri.query().unwrap_or_default().as_bytes()),
             method: parts.method,
@@ -100,38 +93,25 @@ impl Azure {
         let (effect, latency) = {
             let mut state = self.lock();
             let effect = state.faults.take(service, call.method.as_str(), &call.path);
-            let latency = state.settings.latency;
-            (
-                effect,
-                match (service, &call.method) {
-                    (Service::Imds, _) => latency.imds,
-                    (Service::Arm, &Method::GET) => latency.arm_read,
-                    (Service::Arm, _) => latency.arm_write,
-                    (Service::Entra, _) => latency.entra,
-                    (Service::Vault, _) => latency.vault,
-                },
-            )
+            (effect, state.settings.latency.of(service, &call.method))
         };
-        let reply = match effect {
-            Some(Effect::Close) => {
-                reporter.trace.detail = "connection closed by a fault".to_owned();
-                return Err(Closed);
+        // What the request does is done now, and its answer leaves later: the caller may hang up in between.
+        let (reply, delay) = match effect {
+            None => (self.answer(service, &call, None), latency),
+            Some(Effect::Delay(delay)) => (self.answer(service, &call, None), latency + delay),
+            Some(Effect::FailOperation { code, message }) => {
+                (self.answer(service, &call, Some(Failure { code, message })), latency)
             }
             Some(Effect::Status { status, retry_after, code }) => {
-                faulty(service, status, retry_after, code.as_deref())
+                (faulty(service, status, retry_after, code.as_deref()), latency)
             }
-            Some(Effect::Delay(delay)) => {
-                let reply = self.answer(service, &call, None);
-                sleep(delay).await;
-                reply
+            Some(Effect::Close) => {
+                "connection closed by a fault".clone_into(&mut reporter.trace.detail);
+                return Err(Closed);
             }
-            Some(Effect::FailOperation { code, message }) => {
-                self.answer(service, &call, Some(Failure { code, message }))
-            }
-            None => self.answer(service, &call, None),
         };
-        if !latency.is_zero() {
-            sleep(latency).await;
+        if !delay.is_zero() {
+            sleep(delay).await;
         }
         reporter.trace.status = reply.status;
         reporter.trace.detail.clone_from(&reply.detail);
@@ -190,13 +170,6 @@ fn service_of(host: &str) -> Option<Service> {
     }
 }
 
-/// The host that the request names, without a port.
-fn host_of<'a>(headers: &'a http::HeaderMap, uri: &'a http::Uri) -> &'a str {
-    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-    let host = uri.host().or(host).unwrap_or_default();
-    host.rsplit_once(':').map_or(host, |(name, _)| name)
-}
-
 /// An error on demand, in the service's own form.
 fn faulty(service: Service, status: u16, retry_after: Option<u64>, code: Option<&str>) -> Reply {
     let message = "The lab was told to fail this request.";
@@ -210,68 +183,4 @@ fn faulty(service: Service, status: u16, retry_after: Option<u64>, code: Option<
         Some(seconds) => reply.header("retry-after", seconds.to_string()),
         None => reply,
     }
-}
-
-/// Accepts connections until `stop`, then lets running requests finish for a moment.
-async fn serve<A, F, S, E>(
-    listener: TcpListener,
-    stop: CancellationToken,
-    accept: A,
-    service: fn(&str) -> Option<Service>,
-    azure: Azure,
-) where
-    A: Fn(TcpStream) -> F,
-    F: Future<Output = Result<S, E>> + Send + 'static,
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    E: Send + 'static,
-{
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
-        let Ok((stream, peer)) = accepted else {
-            // Out of file descriptors, or a client that went before it was accepted.
-            sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        let handshake = accept(stream);
-        connections.spawn(connection(handshake, peer, service, azure.clone(), stop.clone()));
-    }
-    drop(listener);
-    let finish = async { while connections.join_next().await.is_some() {} };
-    // What is still running after a second is cut off when the set is dropped.
-    let _ = timeout(Duration::from_secs(1), finish).await;
-}
-
-async fn connection<S, E>(
-    handshake: impl Future<Output = Result<S, E>>,
-    peer: SocketAddr,
-    service: fn(&str) -> Option<Service>,
-    azure: Azure,
-    stop: CancellationToken,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let Ok(Ok(stream)) = timeout(HANDSHAKE_WITHIN, handshake).await else { return };
-    let respond = service_fn(|request: Request<Incoming>| {
-        let asked = service(host_of(request.headers(), request.uri()));
-        let azure = &azure;
-        async move { azure.respond(asked, peer.ip(), request).await }
-    });
-    let serving = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_WITHIN)
-        .serve_connection(TokioIo::new(stream), respond);
-    tokio::pin!(serving);
-    // How a connection ends is the client's affair; every request in it was traced.
-    let _ = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
 }

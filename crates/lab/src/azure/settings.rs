@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use http::Method;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as duration;
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
+use super::trace::Service;
 
 /// Everything about the simulated Azure that a scenario may choose. Durations are written like `2s` or `150ms`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -140,6 +142,19 @@ impl Settings {
     }
 }
 
+impl Latencies {
+    /// How long this request takes.
+    pub(crate) fn of(self, service: Service, method: &Method) -> Duration {
+        match (service, method) {
+            (Service::Imds, _) => self.imds,
+            (Service::Arm, &Method::GET) => self.arm_read,
+            (Service::Arm, _) => self.arm_write,
+            (Service::Entra, _) => self.entra,
+            (Service::Vault, _) => self.vault,
+        }
+    }
+}
+
 impl Default for Assignment {
     fn default() -> Self {
         Self {
@@ -154,10 +169,7 @@ impl Default for Assignment {
 
 impl Default for Lifetimes {
     fn default() -> Self {
-        Self {
-            managed_identity: Duration::from_secs(24 * 60 * 60),
-            service_principal: Duration::from_secs(60 * 60),
-        }
+        Self { managed_identity: Duration::from_hours(24), service_principal: Duration::from_hours(1) }
     }
 }
 

@@ -113,7 +113,7 @@ mod tests {
             principal_id: "principal".into(),
             resource_id: Some("/subscriptions/s".into()),
             proof: "2",
-            lifetime: Duration::from_secs(3600),
+            lifetime: Duration::from_hours(1),
         }
     }
 
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(bearer, Bearer { client_id: "client".into(), principal_id: "principal".into() });
         assert_eq!(check(TENANT, "https://other", now), Err(Rejected::Audience(VAULT.into())));
         assert_eq!(check("other", VAULT, now), Err(Rejected::Issuer(issuer(TENANT))));
-        let then = later(now, Duration::from_secs(3600));
+        let then = later(now, Duration::from_hours(1));
         assert_eq!(check(TENANT, VAULT, then), Err(Rejected::Expired(issued.expires_on)));
     }
 

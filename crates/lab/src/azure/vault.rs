@@ -92,7 +92,7 @@ fn get_secret(
     let created = secret.created.as_second();
     let body = json!({
         "value": secret.value,
-        "id": format!("https://{}/secrets/{name}/{}", call.host, secret.version),
+        "id": format!("https://{}/secrets/{name}/{}", call.host, secret.id),
         "attributes": {
             "enabled": true, "created": created, "updated": created,
             "recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90,

@@ -1,5 +1,7 @@
 //! What does the `identity` of a PATCH change? Delta semantics: `{}` adds, `null` removes, what is not named stays.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::azure::id::ArmId;
@@ -71,7 +73,7 @@ impl Delta {
 
     /// What a machine with these identities has afterwards.
     pub(crate) fn apply_to(&self, current: &Identities) -> Result<Next, Invalid> {
-        let mut next = Next { system: self.kind.has_system(), users: Default::default() };
+        let mut next = Next { system: self.kind.has_system(), users: BTreeSet::new() };
         if self.kind.has_users() {
             next.users = current.users.keys().cloned().collect();
             next.users.retain(|id| !self.remove.contains(id));
@@ -115,7 +117,7 @@ mod tests {
         }
     }
 
-    fn patched(current: &Identities, identity: Value) -> Result<(bool, Vec<String>), Invalid> {
+    fn patched(current: &Identities, identity: &Value) -> Result<(bool, Vec<String>), Invalid> {
         let delta = parse(json!({"identity": identity}).to_string().as_bytes())?.unwrap();
         let next = delta.apply_to(current)?;
         Ok((next.system, next.users.iter().map(|id| id.name().to_owned()).collect()))
@@ -184,7 +186,7 @@ mod tests {
         ];
         for ((system, users), patch, (then_system, then_users)) in cases {
             let then: Vec<_> = then_users.split_whitespace().map(str::to_owned).collect();
-            assert_eq!(patched(&machine(system, users), patch.clone()), Ok((then_system, then)), "{patch}");
+            assert_eq!(patched(&machine(system, users), &patch), Ok((then_system, then)), "{patch}");
         }
     }
 
@@ -213,7 +215,7 @@ mod tests {
             (json!({"type": "UserAssigned", "userAssignedIdentities": []}), Invalid::Body),
         ];
         for (patch, why) in cases {
-            assert_eq!(patched(&machine(false, &["a"]), patch.clone()), Err(why), "{patch}");
+            assert_eq!(patched(&machine(false, &["a"]), &patch), Err(why), "{patch}");
         }
         assert_eq!(parse(b"{}"), Ok(None));
         assert_eq!(parse(b"{"), Err(Invalid::Body));

@@ -148,5 +148,5 @@ fn invalid(why: &Invalid) -> Reply {
 }
 
 fn names(sign: &str, ids: &[ArmId]) -> String {
-    ids.iter().map(|id| format!("{sign}{} ", id.name())).collect()
+    ids.iter().flat_map(|id| [sign, id.name(), " "]).collect()
 }

@@ -26,7 +26,7 @@ pub(super) struct Selected {
     pub(super) client_id: String,
     pub(super) principal_id: String,
     /// The managed identity, or the machine for its own.
-    pub(super) resource_id: ArmId,
+    pub(super) resource: ArmId,
 }
 
 /// Why there is none.
@@ -50,7 +50,7 @@ pub(super) fn select(
     let selected = |id: &ArmId, attached: &Attached| Selected {
         client_id: attached.client_id.clone(),
         principal_id: attached.principal_id.clone(),
-        resource_id: id.clone(),
+        resource: id.clone(),
     };
     let system = machine.identity.system.iter().filter(|attached| is_known(attached, propagation, now));
     let mut system = system.map(|attached| selected(&machine.id, attached));
@@ -72,7 +72,7 @@ pub(super) fn select(
         Selector::ObjectId(id) => {
             system.chain(users).find(|known| known.principal_id.eq_ignore_ascii_case(id))
         }
-        Selector::ResourceId(id) => users.find(|known| known.resource_id == *id),
+        Selector::ResourceId(id) => users.find(|known| known.resource == *id),
     };
     wanted.ok_or(NotSelected::NotFound)
 }
@@ -118,7 +118,7 @@ mod tests {
 
     fn named(users: &[&str], system: bool, selector: &Selector) -> Result<String, NotSelected> {
         let (state, host) = world(users, system);
-        select(&state, &host, selector, after(10)).map(|selected| selected.resource_id.name().to_owned())
+        select(&state, &host, selector, after(10)).map(|selected| selected.resource.name().to_owned())
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
             Selector::ResourceId(ArmId::new(made.id.as_str().to_uppercase())),
         ] {
             let selected = select(&state, &host, &selector, after(10)).unwrap();
-            assert_eq!(selected.resource_id, identity("b"));
+            assert_eq!(selected.resource, identity("b"));
         }
         let other = Selector::ResourceId(identity("c"));
         assert_eq!(select(&state, &host, &other, after(10)), Err(NotSelected::NotFound));

@@ -52,7 +52,7 @@ fn decide(azure: &Azure, call: &Call, host: &Host) -> Result<Reply, Reply> {
         audience: resource,
         client_id: selected.client_id.clone(),
         principal_id: selected.principal_id.clone(),
-        resource_id: Some(selected.resource_id.as_compute_writes_it()),
+        resource_id: Some(selected.resource.as_compute_writes_it()),
         proof: "2",
         lifetime,
     };
@@ -95,7 +95,7 @@ fn render(issued: &Issued, resource: &str, selected: &Selected, selector: &Selec
         Selector::ResourceId(id) => body["msi_res_id"] = json!(id.as_str()),
         Selector::Default | Selector::ClientId(_) => {}
     }
-    Reply::json(200, &body).detail(format!("token of {} for {resource}", selected.resource_id.name()))
+    Reply::json(200, &body).detail(format!("token of {} for {resource}", selected.resource.name()))
 }
 
 fn unknown(resource: &str, tenant: &str) -> String {

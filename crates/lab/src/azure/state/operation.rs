@@ -12,7 +12,7 @@ use crate::azure::clock::later;
 use crate::azure::id::{ArmId, fresh_guid, guid};
 
 /// How long the status of a finished operation can still be asked for.
-const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+const REMEMBERED: Duration = Duration::from_hours(1);
 
 /// The operations by id.
 #[derive(Default)]
@@ -113,13 +113,17 @@ impl State {
         let before = known.identity.clone();
         let mut after = Identities::default();
         for id in next.users {
-            let attached = match (before.users.get(&id), self.identities.get(&id)) {
-                (Some(kept), _) => kept.clone(),
-                (None, Some(identity)) => Attached {
-                    client_id: identity.client_id.clone(),
-                    principal_id: identity.principal_id.clone(),
-                    since: at,
-                },
+            let (id, attached) = match (before.users.get_key_value(&id), self.identities.get(&id)) {
+                (Some((known, kept)), _) => (known.clone(), kept.clone()),
+                // Spelled as the identity is, whatever the request wrote.
+                (None, Some(identity)) => (
+                    identity.id.clone(),
+                    Attached {
+                        client_id: identity.client_id.clone(),
+                        principal_id: identity.principal_id.clone(),
+                        since: at,
+                    },
+                ),
                 (None, None) => {
                     let gone = format!("Resource '{id}' was not found.");
                     return Err(failed("FailedIdentityOperation", gone));

@@ -15,7 +15,7 @@ pub(crate) struct Vault {
 
 /// One version of a secret.
 pub(crate) struct Version {
-    pub(crate) version: String,
+    pub(crate) id: String,
     pub(crate) value: String,
     pub(crate) created: Timestamp,
 }
@@ -35,7 +35,7 @@ impl Vault {
     pub(crate) fn get(&self, name: &str, version: Option<&str>) -> Option<&Version> {
         let versions = self.secrets.get(&name.to_ascii_lowercase())?;
         match version {
-            Some(wanted) => versions.iter().find(|known| known.version == wanted),
+            Some(wanted) => versions.iter().find(|known| known.id == wanted),
             None => versions.last(),
         }
     }

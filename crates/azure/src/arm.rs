@@ -57,7 +57,7 @@ struct Inner {
 pub struct Settings {
     /// Attempts of one call. A call that would have to wait longer than its `patience` fails with the time to wait.
     pub retry: Policy,
-    /// Time between two looks at an operation where ARM names none.
+    /// Longest time between two looks at an operation where ARM names none.
     pub poll: Duration,
     /// Longest time that an operation is watched.
     pub operation: Duration,
@@ -174,7 +174,7 @@ impl Arm {
 // === impl Settings ===
 
 impl Default for Settings {
-    /// Four attempts from one second up, 20 s of patience; operations are looked at every 5 s for 15 minutes.
+    /// Four attempts from one second up, 20 s of patience; operations are looked at every 5 s or more often, for 15 minutes.
     fn default() -> Self {
         let retry = Policy {
             attempts: 4,

@@ -96,10 +96,7 @@ impl Entra {
 
     /// Asks once for a token.
     pub async fn token(&self, query: &EntraQuery, proof: &Proof) -> Result<Token, Error> {
-        let uri: Uri = query
-            .endpoint()
-            .parse()
-            .map_err(|_| Error::Proof(format!("tenant {:?} is neither a GUID nor a domain", query.tenant)))?;
+        let uri = query.endpoint()?;
         let form = render(query, &prove(query, proof).await?);
         let mut request = Request::new(Bytes::from(form));
         *request.method_mut() = Method::POST;
@@ -119,9 +116,16 @@ impl Entra {
 // === impl EntraQuery ===
 
 impl EntraQuery {
-    /// The token endpoint, which is also the audience of an assertion.
-    fn endpoint(&self) -> String {
-        self.authority.token_endpoint(&self.tenant)
+    /// The token endpoint, which is also the audience of an assertion. A tenant that is no name could
+    /// lead to another path of the authority (W-03).
+    fn endpoint(&self) -> Result<Uri, Error> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        let good =
+            !self.tenant.is_empty() && self.tenant.chars().all(is_name) && !self.tenant.starts_with('.');
+        let uri = self.authority.token_endpoint(&self.tenant).parse();
+        uri.ok().filter(|_| good).ok_or_else(|| {
+            Error::Proof(format!("the tenant {:?} is neither a GUID nor a domain", self.tenant))
+        })
     }
 }
 
@@ -137,7 +141,7 @@ async fn prove<'a>(query: &EntraQuery, proof: &'a Proof) -> Result<Evidence<'a>,
         Proof::Certificate(certificate) => Evidence::Assertion(assertion::sign(
             certificate,
             &query.client_id,
-            &query.endpoint(),
+            &query.endpoint()?.to_string(),
             jiff::Timestamp::now(),
         )?),
         Proof::TokenFile(path) => Evidence::Assertion(read_token(path).await?),

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, Uri};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use podid_core::ids::IdentityResourceId;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -28,6 +28,9 @@ pub struct Operation {
 /// Looks in a row that may fail before the operation is left alone.
 const FAILED_LOOKS: u32 = 5;
 
+/// Shortest time between two looks where ARM names none.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
 // === impl Operation ===
 
 impl Operation {
@@ -46,16 +49,12 @@ impl Operation {
 pub(super) fn started(answer: &Response<Bytes>, endpoint: &str) -> Result<Progress, Error> {
     let headers = answer.headers();
     let address = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    // A 200 or 201 without an operation is the changed resource itself. With a 200, `Location` may
-    // point to something else; only a 202 makes it an operation.
-    let accepted = answer.status().as_u16() == 202;
-    let url = address("azure-asyncoperation").or_else(|| address("location").filter(|_| accepted));
-    match url {
-        Some(url) => {
-            let url = trusted(url, endpoint)?;
-            Ok(Progress::Running(Operation { url, wait: retry_after(headers) }))
-        }
-        None if accepted => Err(Error::malformed("an operation")),
+    let running =
+        |url| Ok(Progress::Running(Operation { url: trusted(url, endpoint)?, wait: retry_after(headers) }));
+    match address("azure-asyncoperation").or_else(|| address("location")) {
+        Some(url) => running(url),
+        None if answer.status() == StatusCode::ACCEPTED => Err(Error::malformed("an operation")),
+        // A 200 or 201 without an operation is the changed resource itself.
         None => Ok(Progress::Done),
     }
 }
@@ -94,7 +93,7 @@ fn looked(
             return Err(Problem::of(error).judge_operation(target, sent));
         }
         Some(_) => true,
-        None => answer.status().as_u16() == 202,
+        None => answer.status() == StatusCode::ACCEPTED,
     };
     if !is_running {
         return Ok(Progress::Done);
@@ -108,6 +107,12 @@ fn next_address(headers: &HeaderMap) -> Option<&str> {
     ["azure-asyncoperation", "location"].iter().find_map(|name| headers.get(*name)?.to_str().ok())
 }
 
+/// Time until the next look where ARM names none: so short that it adds little to what has `passed`
+/// already, and never more than `longest`.
+fn unasked(passed: Duration, longest: Duration) -> Duration {
+    (passed / 20).max(SHORTEST_WAIT).min(longest)
+}
+
 impl Inner {
     /// Looks at `operation` until it ends or its time is up.
     pub(super) async fn watch(
@@ -116,12 +121,12 @@ impl Inner {
         mut operation: Operation,
         sent: &[IdentityResourceId],
     ) -> Result<(), Error> {
-        let end = Instant::now() + self.settings.operation;
+        let begin = Instant::now();
         let mut failed_looks = 0;
         operation.url = trusted(&operation.url, &self.endpoint)?;
         loop {
-            let wait = operation.wait.take().unwrap_or(self.settings.poll);
-            if Instant::now() + wait > end {
+            let wait = operation.wait.take().unwrap_or_else(|| unasked(begin.elapsed(), self.settings.poll));
+            if begin.elapsed().saturating_add(wait) > self.settings.operation {
                 return Err(Error::StillRunning { target: target.to_owned(), operation });
             }
             sleep(wait).await;
@@ -198,7 +203,7 @@ mod tests {
             ("https://management.azure.com/status", "https://management.azure.com/location");
         let at = |url: &str| Progress::Running(Operation::saved(url));
         assert_eq!(answer(200, &[]).unwrap(), Progress::Done);
-        assert_eq!(answer(200, &[("location", location)]).unwrap(), Progress::Done);
+        assert_eq!(answer(200, &[("location", location)]).unwrap(), at(location));
         assert_eq!(answer(202, &[("location", location)]).unwrap(), at(location));
         let both = [("location", location), ("Azure-AsyncOperation", status)];
         assert_eq!(answer(202, &both).unwrap(), at(status));
@@ -208,5 +213,14 @@ mod tests {
         assert_eq!(paced, Progress::Running(Operation { url: location.to_owned(), wait }));
         assert!(answer(202, &[]).is_err());
         assert!(answer(202, &[("location", "https://evil.example/")]).is_err());
+    }
+
+    #[test]
+    fn looks_are_frequent_at_first_and_rare_later() {
+        let longest = Duration::from_secs(5);
+        let cases = [(0, 100), (2_000, 100), (20_000, 1_000), (100_000, 5_000), (900_000, 5_000)];
+        for (passed, wait) in cases {
+            assert_eq!(unasked(Duration::from_millis(passed), longest), Duration::from_millis(wait));
+        }
     }
 }

@@ -71,6 +71,18 @@ async fn a_redirect_never_carries_the_secret_on() {
     assert_eq!(fake.seen().len(), 1);
 }
 
+#[tokio::test]
+async fn a_tenant_that_leads_elsewhere_is_not_asked() {
+    let fake = Fake::start(|_, _| token("t")).await;
+    let proof = Proof::Secret(SecretString::from("s3cret"));
+    for tenant in ["", "..", "a/b", "a?b", "a#b", "a b", "a%2Fb"] {
+        let query = EntraQuery { tenant: tenant.to_owned(), ..query(&fake) };
+        let error = Entra::new(client()).token(&query, &proof).await.unwrap_err();
+        assert!(matches!(error, Error::Proof(_)), "{tenant}");
+    }
+    assert!(fake.seen().is_empty());
+}
+
 #[test]
 fn debug_shows_no_secret() {
     let proof = Proof::Secret(SecretString::from("s3cret"));

@@ -256,6 +256,23 @@ async fn what_was_dropped_while_it_was_fetched_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fetch_for_a_dropped_key_does_not_disturb_its_successor() {
+    let stage = Stage::day_long();
+    let successor = async {
+        sleep(Duration::from_millis(500)).await;
+        stage.cache.retain(|_| false);
+        stage.text("a").await
+    };
+    let latecomer = async {
+        sleep(Duration::from_millis(1200)).await;
+        stage.text("a").await
+    };
+    let texts = tokio::join!(stage.text("a"), successor, latecomer);
+    assert_eq!(texts, ("1".to_owned(), "2".to_owned(), "2".to_owned()));
+    assert_eq!(stage.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_token_is_not_served_again() {
     let stage = Stage::day_long();
     let first = stage.get("a").await.unwrap().value;

@@ -73,36 +73,29 @@ pub async fn mark(client: &Client, id: &ObjectRef, state: AssignmentState) -> Re
     }
 }
 
-/// Removes an assignment whose identity is off its VM or scale set: state `Unassigned` and the
-/// finalizer gone in one write, then deleted. It is done when the object is gone, whoever did it;
-/// with `uid`, another object of the same name is left alone.
+/// Removes an assignment whose identity is off its VM or scale set, in two calls: deletion, which the
+/// finalizer delays, and then the finalizer. It is done when the object is gone, whoever did it; with
+/// `uid`, another object of the same name is left alone.
 pub async fn delete(client: &Client, id: &ObjectRef, uid: Option<&Uid>) -> Result<(), CallError> {
-    let metadata = match uid {
-        None => json!({"finalizers": null}),
-        // The API server refuses to change a uid, so this is a condition.
-        Some(uid) => json!({"finalizers": null, "uid": uid.as_str()}),
-    };
-    let release = json!({"metadata": metadata, "status": {"status": state::UNASSIGNED}});
-    let result = match merge_patch(client, id, release).await {
-        Ok(()) => delete_object(client, id, uid).await,
+    let result = match request_deletion(client, id, uid).await {
+        // A condition that only the deletion has: what is there now is another object.
+        Err(CallError::Conflict { .. }) if uid.is_some() => return Ok(()),
         Err(error) => Err(error),
+        Ok(()) => merge_patch(client, id, json!({"metadata": {"finalizers": null}})).await,
     };
     match result {
         Err(CallError::Absent { .. }) => Ok(()),
-        Err(CallError::Conflict { .. }) if uid.is_some() => Ok(()),
         result => result,
     }
 }
 
-async fn delete_object(client: &Client, id: &ObjectRef, uid: Option<&Uid>) -> Result<(), CallError> {
+async fn request_deletion(client: &Client, id: &ObjectRef, uid: Option<&Uid>) -> Result<(), CallError> {
     let preconditions =
         uid.map(|uid| Preconditions { uid: Some(uid.as_str().to_owned()), resource_version: None });
     let params = DeleteParams { preconditions, ..DeleteParams::default() };
     let api = assignments(client, id);
-    bounded(|| format!("delete AzureAssignedIdentity {id}"), LIMIT, async {
-        api.delete(&id.name, &params).await.map(drop)
-    })
-    .await
+    let what = || format!("delete AzureAssignedIdentity {id}");
+    bounded(what, LIMIT, async { api.delete(&id.name, &params).await.map(drop) }).await
 }
 
 async fn json_patch(client: &Client, id: &ObjectRef, changes: Value) -> Result<(), CallError> {

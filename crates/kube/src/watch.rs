@@ -17,7 +17,9 @@ mod patience;
 
 use std::sync::Arc;
 
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::future;
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use kube::core::Status;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use podid_core::facts;
@@ -47,6 +49,9 @@ pub type Changes<F> = BoxStream<'static, Change<F>>;
 
 /// Objects per list page: bounds what is decoded at once.
 const PAGE: u32 = 100;
+
+/// The version that a watch should start at is too old to be known (HTTP 410).
+const EXPIRED: u16 = 410;
 
 /// All pods of the cluster.
 pub fn pods(client: Client) -> Changes<facts::Pod> {
@@ -110,8 +115,7 @@ fn own(config: watcher::Config) -> watcher::Config {
 }
 
 fn changes<F: Fact>(client: Client, config: watcher::Config) -> Changes<F> {
-    let api: Api<Parsed<F>> = Api::all(client);
-    watcher::watcher(api, config.page_size(PAGE))
+    events::<F>(Api::all(client), config.page_size(PAGE))
         .backoff(Patience::new())
         .scan(Known::<F>::default(), |known, event| {
             let changes = match event {
@@ -121,17 +125,37 @@ fn changes<F: Fact>(client: Client, config: watcher::Config) -> Changes<F> {
                     Vec::new()
                 }
             };
-            futures::future::ready(Some(stream::iter(changes)))
+            future::ready(Some(stream::iter(changes)))
         })
         .flatten()
         .boxed()
+}
+
+/// The watcher's events. It lists anew by itself when a running watch tells that its version has
+/// expired; where the server refuses to *start* a watch for that reason, it would ask for the same
+/// version for ever, so another watcher takes over.
+fn events<F: Fact>(
+    api: Api<Parsed<F>>,
+    config: watcher::Config,
+) -> impl Stream<Item = watcher::Result<watcher::Event<Parsed<F>>>> {
+    stream::repeat_with(move || {
+        let expired = watcher::Error::WatchError(Box::new(Status { code: EXPIRED, ..Status::default() }));
+        watcher::watcher(api.clone(), config.clone())
+            .take_while(|event| future::ready(!refused_as_expired(event)))
+            .chain(stream::once(future::ready(Err(expired))))
+    })
+    .flatten()
+}
+
+fn refused_as_expired<E>(event: &watcher::Result<E>) -> bool {
+    matches!(event, Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == EXPIRED)
 }
 
 /// An expired version is routine; anything else an operator may have to mend.
 fn report<F: Fact>(error: &watcher::Error) {
     let kind = F::KIND;
     match error {
-        watcher::Error::WatchError(status) if status.code == 410 => {
+        watcher::Error::WatchError(status) if status.code == EXPIRED => {
             tracing::debug!(kind, "watch expired, listing again");
         }
         watcher::Error::InitialListFailed(kube::Error::Api(status))
@@ -231,6 +255,18 @@ mod tests {
             let expired = json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
             feed.event("ERROR", expired).await;
             script.asked().await.list("9", &[binding("a", 3, &json!("x")), binding("c", 8, &json!("x"))]);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_version_that_is_refused_at_the_start_of_a_watch_is_not_asked_for_again() {
+        let (client, mut script) = Script::new();
+        let mut changes = bindings(client);
+        expect(&mut changes, &["+a=x", "synced", "+b=x", "-a", "synced"], async {
+            script.asked().await.list("5", &[binding("a", 3, &json!("x"))]);
+            script.asked().await.fail(410, "Expired");
+            script.asked().await.list("9", &[binding("b", 8, &json!("x"))]);
         })
         .await;
     }

@@ -142,7 +142,7 @@ impl State {
             json_patch::merge(&mut object, change);
         }
         if object["metadata"]["uid"] != uid {
-            return failure(409, "Conflict", "Precondition failed: UID in precondition");
+            return failure(422, "Invalid", "metadata.uid: field is immutable");
         }
         self.store(path, object)
     }

@@ -24,8 +24,7 @@ pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Resu
             return objects::respond(server, &target, &head.method, &query, &body).await;
         }
         Route::AccessReview if head.method == Method::POST => {
-            let review = objects::parse(&query, &read(body).await?)?;
-            return Ok(reply::object(201, &allow(review)));
+            return Ok(reply::object(201, &allow()));
         }
         Route::AccessReview => return Err(Status::method_not_allowed()),
         _ if head.method != Method::GET => return Err(Status::method_not_allowed()),
@@ -53,10 +52,10 @@ async fn read(body: Incoming) -> Result<Bytes, Status> {
     }
 }
 
-/// Everyone who has the token may do everything.
-fn allow(mut review: Value) -> Value {
-    if review.is_object() {
-        review["status"] = json!({"allowed": true, "reason": "the lab has no authorization"});
-    }
-    review
+/// Whatever is asked: everyone who has the token may do everything.
+fn allow() -> Value {
+    json!({
+        "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {}, "spec": {},
+        "status": {"allowed": true, "reason": "the lab has no authorization"},
+    })
 }

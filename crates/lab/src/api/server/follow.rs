@@ -132,3 +132,43 @@ fn encode(change: &str, object: &Value) -> Bytes {
     line.push('\n');
     line.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::catalogue::{CONFIG_MAPS, Catalogue};
+    use super::super::super::selector::Selector;
+    use super::super::super::store::Settings;
+    use super::*;
+
+    fn watch(store: &Store) -> Watch {
+        let changes = store.watch(&CONFIG_MAPS, "default", Selector::default(), store.version()).unwrap();
+        Watch {
+            kind: Catalogue::new(&[]).unwrap().kind(&CONFIG_MAPS).unwrap().clone(),
+            view: View::Objects,
+            store: store.clone(),
+            present: VecDeque::new(),
+            changes: Box::pin(changes),
+            bookmarks: Some(interval_at(tokio::time::Instant::now() + BOOKMARKS, BOOKMARKS)),
+        }
+    }
+
+    async fn next(watch: &mut Watch) -> (String, String) {
+        let line: Value = serde_json::from_slice(&watch.next().await.unwrap()).unwrap();
+        let version = text(&line["object"]["metadata"]["resourceVersion"]).to_owned();
+        (text(&line["type"]).to_owned(), version)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bookmark_never_covers_a_change_that_was_not_sent() {
+        let settings = Settings { crds: vec![], root_ca: String::new(), history: 100 };
+        let store = Store::new(settings).unwrap();
+        let mut watch = watch(&store);
+        let started = store.version();
+        assert_eq!(next(&mut watch).await, ("BOOKMARK".into(), started.to_string()));
+        tokio::time::advance(BOOKMARKS).await;
+        store.create(&CONFIG_MAPS, "default", json!({"metadata": {"name": "a"}})).unwrap();
+        store.create(&CONFIG_MAPS, "kube-system", json!({"metadata": {"name": "b"}})).unwrap();
+        assert_eq!(next(&mut watch).await, ("ADDED".into(), (started + 1).to_string()));
+        assert_eq!(next(&mut watch).await, ("BOOKMARK".into(), (started + 2).to_string()));
+    }
+}

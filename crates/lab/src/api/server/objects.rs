@@ -94,7 +94,7 @@ pub(super) async fn respond(
 }
 
 /// The JSON of a request body.
-pub(super) fn parse(query: &Query, body: &[u8]) -> Result<Value, Status> {
+fn parse(query: &Query, body: &[u8]) -> Result<Value, Status> {
     let content_type = query.content_type();
     if !["", "application/json"].contains(&content_type) {
         return Err(Status::unsupported_media_type(format!(

@@ -156,7 +156,7 @@ fn custom_object_is_pruned_and_validated() {
     let store = store();
     let mut unknown = thing("t", 1);
     unknown["spec"]["Size"] = 2.into();
-    let write = |fields, dry_run| Write { fields, dry_run, ..Write::default() };
+    let write = |fields, dry_run| Write { dry_run, fields, ..Write::default() };
     let strict =
         store.create_as(&THINGS, "default", unknown.clone(), write(Fields::Strict, false)).unwrap_err();
     assert!(strict.code == 400 && strict.message.contains("unknown field \"spec.Size\""), "{strict}");
@@ -291,7 +291,7 @@ async fn watch_sees_every_change_after_its_version_in_order() {
     let selector = store.selector(&PODS, "app in (a,b)", "metadata.namespace=default").unwrap();
     let mut changes = Box::pin(store.watch(&PODS, "", selector, store.version()).unwrap());
     let writer = store.clone();
-    let writes = tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         writer.create(&PODS, "default", pod("b")).unwrap();
         writer.create(&PODS, "default", pod("c")).unwrap();
         writer.create(&NODES, "", json!({"metadata": {"name": "n"}})).unwrap();
@@ -304,7 +304,7 @@ async fn watch_sees_every_change_after_its_version_in_order() {
         let event = changes.next().await.unwrap().unwrap();
         seen.push((event.change, event.object["metadata"]["name"].clone()));
     }
-    writes.await.unwrap();
+    task.await.unwrap();
     assert_eq!(
         seen,
         [(Change::Added, json!("b")), (Change::Modified, json!("a")), (Change::Deleted, json!("b"))]

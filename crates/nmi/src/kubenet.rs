@@ -17,14 +17,14 @@ pub enum Kubenet {
     Found,
     /// The kubelet's file cannot be read, so nothing is known.
     #[error(
-        "cannot read {path} to see whether the node uses kubenet: {source}; mount it, name another file with \
+        "cannot read {path} to see whether the node uses kubenet: {problem}; mount it, name another file with \
          --kubelet-config, or start NMI with --allow-network-plugin-kubenet"
     )]
     Unread {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        problem: std::io::Error,
     },
 }
 
@@ -33,7 +33,7 @@ pub(crate) async fn check(kubelet_config: &Path) -> Result<(), Kubenet> {
     match tokio::fs::read_to_string(kubelet_config).await {
         Ok(text) if text.contains(FLAG) => Err(Kubenet::Found),
         Ok(_) => Ok(()),
-        Err(source) => Err(Kubenet::Unread { path: kubelet_config.to_owned(), source }),
+        Err(problem) => Err(Kubenet::Unread { path: kubelet_config.to_owned(), problem }),
     }
 }
 

@@ -169,7 +169,7 @@ fn target(config: &Config) -> Result<SocketAddrV4, Error> {
         let destination = redirect::decide(redirect::detect(*config.metadata.ip()));
         destination.address().ok_or_else(|| Error::Nowhere(config.node.clone()))?
     };
-    tracing::info!(%address, port = config.port, "pods are sent to");
+    tracing::info!(%address, port = config.port, "token requests of pods will come here");
     Ok(SocketAddrV4::new(address, config.port))
 }
 

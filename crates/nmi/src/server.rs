@@ -143,8 +143,7 @@ impl Server {
                 "The route /host/token/ answers this node's own programs only.",
             ));
         }
-        let resident =
-            self.snapshots.borrow_and_update().pods.get(pod).filter(|known| known.pod.is_live()).cloned();
+        let resident = self.snapshots.borrow_and_update().live(pod);
         let Some(resident) = resident else {
             let node = &self.parts.terms.node;
             return record.refuse(&Refusal::never(format!("no pod {pod} runs on node {node}.")));

@@ -55,6 +55,11 @@ impl Snapshot {
     pub fn owner(&self, address: IpAddr) -> Owner {
         Owner::among(self.addresses.get(&address).map_or(&[], Vec::as_slice))
     }
+
+    /// The pod `id`, if it may still run.
+    pub fn live(&self, id: &ObjectRef) -> Option<Arc<Resident>> {
+        self.pods.get(id).filter(|known| known.pod.is_live()).cloned()
+    }
 }
 
 impl View for Snapshot {

@@ -18,7 +18,7 @@ use podid_runtime::shutdown::Shutdown;
 #[derive(clap::Args)]
 pub struct Args {
     /// Name of the node that this agent serves
-    #[arg(long, env = "NODE_NAME", value_name = "NAME", default_value = "")]
+    #[arg(long, env = "NODE_NAME", value_name = "NAME", default_value = "", hide_default_value = true)]
     node: String,
 
     /// Who decides which identities a pod may use: standard (MIC's assignments) or managed (identities and bindings)
@@ -108,7 +108,7 @@ pub struct Args {
     allowed_authority: Vec<String>,
 
     /// Text at the end of the User-Agent
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     custom_user_agent: String,
 
     /// Remove the redirect that an agent left on this node, and exit; pods reach the metadata service again
@@ -265,8 +265,8 @@ mod tests {
     }
 
     fn config(arguments: &[&str]) -> anyhow::Result<Config> {
-        let arguments = ["nmi", "--node=node-1"].iter().chain(arguments);
-        Cli::try_parse_from(arguments)?.args.config(false)
+        let node: &[&str] = if arguments.contains(&"--node=") { &[] } else { &["--node=node-1"] };
+        Cli::try_parse_from(["nmi"].iter().chain(node).chain(arguments))?.args.config(false)
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use podid_core::answer::{Answer, Choice, Held, View, Wait, Without, answer};
+use podid_azure::tokens::Served;
+use podid_core::answer::{Answer, Choice, Held, LONGEST_HOLD, View, Wait, Without, answer};
 use podid_core::facts::Pod;
 use podid_core::ids::ObjectRef;
 use podid_core::refusal::Refusal;
@@ -119,15 +120,28 @@ impl Server {
         record: &mut Record,
     ) -> Look {
         record.identity(choice.identity);
-        if choice.others > 0 {
-            record.reason(&format!(
-                "asked for no identity by id; pod {} has {} more, and this one's binding sorts first",
-                resident.pod.id, choice.others
-            ));
-        }
-        match self.parts.source.token(choice.identity, &wanted.resource).await {
-            Ok(served) => Look::Done(Decided::Token(body(manner, &served.value, served.left))),
+        match self.fetch(choice, wanted, record).await {
+            Ok(served) => {
+                if choice.others > 0 {
+                    flag(choice, resident, served.cached, record);
+                }
+                Look::Done(Decided::Token(body(manner, &served.value, served.left)))
+            }
             Err(failure) => self.failed(&failure, choice, resident, wanted),
+        }
+    }
+
+    /// A token of `choice`, unless the caller would be held too long for it; the fetch goes on without it.
+    async fn fetch(
+        &self,
+        choice: Choice<'_>,
+        wanted: &TokenRequest,
+        record: &Record,
+    ) -> Result<Served<Kept>, Failed> {
+        tokio::select! {
+            answer = self.parts.source.token(choice.identity, &wanted.resource) => answer,
+            () = tokio::time::sleep_until(record.begun() + LONGEST_HOLD) => Err(Failed::Abandoned),
+            () = self.drained() => Err(Failed::Abandoned),
         }
     }
 
@@ -143,7 +157,7 @@ impl Server {
         let Selector::Principal(principal) = &wanted.selector else { return None };
         let mut unasked = None;
         for choice in choices {
-            match self.parts.source.token(choice.identity, &wanted.resource).await {
+            match self.fetch(*choice, wanted, record).await {
                 Ok(served) if served.value.principal() == Some(principal) => {
                     record.identity(choice.identity);
                     return Some(Look::Done(Decided::Token(body(manner, &served.value, served.left))));
@@ -170,22 +184,25 @@ impl Server {
     }
 
     /// Waits until it is worth looking again; false if the caller must not be held that long.
-    async fn hold(&mut self, wait: &Wait, pause: Option<Duration>, begun: Instant) -> bool {
+    async fn hold(&self, wait: &Wait, pause: Option<Duration>, begun: Instant) -> bool {
         let (start, end) = (Instant::now(), begun + wait.at_most);
         let turn = wait.until.map(|until| until.duration_since((self.parts.clock)()).unsigned_abs());
         let look_again = pause.or(turn).map_or(end, |after| start + after);
         if start >= end || pause.is_some() && look_again > end {
             return false;
         }
-        let drained = async {
-            self.parts.draining.begun().await;
-            tokio::time::sleep(FAREWELL).await;
-        };
+        let mut snapshots = self.snapshots.clone();
         tokio::select! {
-            changed = self.snapshots.changed(), if pause.is_none() => changed.is_ok(),
+            changed = snapshots.changed(), if pause.is_none() => changed.is_ok(),
             () = tokio::time::sleep_until(look_again.min(end)) => look_again < end,
-            () = drained => false,
+            () = self.drained() => false,
         }
+    }
+
+    /// Completes when no caller is to be held any longer.
+    async fn drained(&self) {
+        self.parts.draining.begun().await;
+        tokio::time::sleep(FAREWELL).await;
     }
 }
 
@@ -211,6 +228,16 @@ fn still(manner: Manner, found: Found, snapshot: &Snapshot) -> Result<Found, Ref
             "Pod {} no longer has the address that the request came from. Connect and ask again.",
             found.resident.pod.id
         ))),
+    }
+}
+
+/// The pod gets the same identity every time, but perhaps not the one that it means.
+fn flag(choice: Choice<'_>, resident: &Resident, cached: bool, record: &mut Record) {
+    let (pod, identity, others) = (&resident.pod.id, &choice.identity.id, choice.others);
+    record
+        .reason(&format!("no identity was asked for by id; the pod has {others} more, this one sorts first"));
+    if !cached {
+        tracing::warn!(%pod, %identity, others, "a pod with several identities asks for none by id; let it name one");
     }
 }
 

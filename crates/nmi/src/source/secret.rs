@@ -46,7 +46,15 @@ pub struct KubeSecrets(pub Client);
 /// Secrets, as credentials.
 pub(super) struct Secrets {
     api: Arc<dyn ReadSecret>,
-    remembered: Mutex<HashMap<(ObjectRef, CredentialKind), (Instant, Arc<Credential>)>>,
+    remembered: Mutex<HashMap<Key, Remembered>>,
+}
+
+/// A Secret, and what it is read as.
+type Key = (ObjectRef, CredentialKind);
+
+struct Remembered {
+    read: Instant,
+    credential: Arc<Credential>,
 }
 
 /// A credential and which version of which Secret it came from.
@@ -87,20 +95,17 @@ impl Secrets {
         Ok(credential)
     }
 
-    fn recall(&self, key: &(ObjectRef, CredentialKind)) -> Option<Arc<Credential>> {
+    fn recall(&self, key: &Key) -> Option<Arc<Credential>> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered
-            .get(key)
-            .filter(|(read, _)| read.elapsed() < FRESH)
-            .map(|(_, credential)| credential.clone())
+        remembered.get(key).filter(|known| known.read.elapsed() < FRESH).map(|known| known.credential.clone())
     }
 
-    fn remember(&self, key: (ObjectRef, CredentialKind), credential: Arc<Credential>) {
+    fn remember(&self, key: Key, credential: Arc<Credential>) {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED {
             remembered.clear();
         }
-        remembered.insert(key, (Instant::now(), credential));
+        remembered.insert(key, Remembered { read: Instant::now(), credential });
     }
 
     async fn fetch(&self, id: &ObjectRef) -> Result<Secret, Failed> {
@@ -167,16 +172,16 @@ mod tests {
 
     #[test]
     fn w37_a_client_secret_is_found_by_name_or_as_the_only_one() {
-        let cases: [(&[(&str, &str)], Option<&str>); 6] = [
-            (&[("a", "wrong"), ("clientSecret", "right"), ("z", "wrong")], Some("right")),
-            (&[("anything", "only")], Some("only")),
-            (&[("clientSecret", "line\n")], Some("line")),
-            (&[("a", "1"), ("b", "2")], None),
-            (&[("clientSecret", "")], None),
-            (&[], None),
+        let cases = [
+            (vec![("a", "wrong"), ("clientSecret", "right"), ("z", "wrong")], Some("right")),
+            (vec![("anything", "only")], Some("only")),
+            (vec![("clientSecret", "line\n")], Some("line")),
+            (vec![("a", "1"), ("b", "2")], None),
+            (vec![("clientSecret", "")], None),
+            (vec![], None),
         ];
         for (entries, wanted) in cases {
-            let found = password(&secret(entries)).ok();
+            let found = password(&secret(&entries)).ok();
             assert_eq!(found.as_ref().map(ExposeSecret::expose_secret), wanted, "{entries:?}");
         }
     }

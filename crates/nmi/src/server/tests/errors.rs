@@ -34,6 +34,16 @@ async fn trouble_that_lasts_is_503_with_retry_after_and_no_upstream_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_imds_that_hangs_holds_nobody_past_fifty_seconds() {
+    let stage = Stage::standard().await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    stage.imds.says(Says::Late(Duration::from_secs(15)));
+    stage.imds.has_not("web");
+    let told = stage.token("10.0.0.1", "").await;
+    assert_eq!((told.status, told.after <= Duration::from_secs(50)), (503, true), "{:?}", told.after);
+}
+
+#[tokio::test(start_paused = true)]
 async fn throttling_that_outlasts_the_hold_is_passed_on_with_its_time() {
     let stage = Stage::standard().await;
     stage.ready_pod("web", "10.0.0.1").await;
@@ -64,7 +74,7 @@ async fn a_cached_token_is_served_while_imds_is_down() {
     assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
     stage.imds.says(Says::Reply(503, vec![], ""));
     for _ in 0..23 {
-        tokio::time::advance(Duration::from_secs(3600)).await;
+        tokio::time::advance(Duration::from_hours(1)).await;
         let told = stage.token("10.0.0.1", "").await;
         assert_eq!((told.status, told.after.as_secs()), (200, 0));
     }

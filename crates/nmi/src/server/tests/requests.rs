@@ -74,21 +74,19 @@ async fn look_alike_paths_are_refused_without_a_call_to_imds_even_for_excepted_p
 async fn odd_but_harmless_requests_of_sdks_are_served() {
     let stage = Stage::standard().await;
     stage.ready_pod("web", "10.0.0.1").await;
-    let requests: [(&str, String, &[(&str, &str)]); 4] = [
-        (
-            "js: content type on a GET",
-            format!("{TOKEN}?{VAULT}"),
-            &[METADATA, ("content-type", "application/x-www-form-urlencoded"), ("x-client-sku", "msal")],
-        ),
+    let usual = format!("{TOKEN}?{VAULT}");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let requests = [
+        ("js: content type on a GET", usual.clone(), vec![METADATA, form, ("x-client-sku", "msal")]),
         (
             "js-2020: an empty cookie, resource first",
-            format!("{TOKEN}?{VAULT}&api-version=2018-02-01"),
-            &[METADATA, ("cookie", "")],
+            usual + "&api-version=2018-02-01",
+            vec![METADATA, ("cookie", "")],
         ),
-        ("rust: another api-version", format!("{TOKEN}?api-version=2019-08-01&{VAULT}"), &[METADATA]),
-        ("curl of the documentation: a trailing slash", format!("{TOKEN}/?{VAULT}"), &[METADATA]),
+        ("rust: another api-version", format!("{TOKEN}?api-version=2019-08-01&{VAULT}"), vec![METADATA]),
+        ("curl of the documentation: a trailing slash", format!("{TOKEN}/?{VAULT}"), vec![METADATA]),
     ];
     for (name, target, headers) in requests {
-        assert_eq!(stage.send("10.0.0.1", "GET", &target, headers).await.status, 200, "{name}");
+        assert_eq!(stage.send("10.0.0.1", "GET", &target, &headers).await.status, 200, "{name}");
     }
 }

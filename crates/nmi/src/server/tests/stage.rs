@@ -488,6 +488,11 @@ impl FakeImds {
         self.state.lock().unwrap().identities.extend(names.iter().map(|name| (*name).to_owned()));
     }
 
+    /// The machine loses an identity.
+    pub(super) fn has_not(&self, name: &str) {
+        self.state.lock().unwrap().identities.retain(|has| has != name);
+    }
+
     pub(super) fn says(&self, says: Says) {
         self.state.lock().unwrap().says = says;
     }

@@ -164,7 +164,7 @@ async fn w29_many_requests_are_one_question_and_expires_in_counts_down() {
     let left =
         |told: &super::stage::Told| told.json()["expires_in"].as_str().unwrap().parse::<u64>().unwrap();
     let before = left(&all[0]);
-    tokio::time::advance(Duration::from_secs(600)).await;
+    tokio::time::advance(Duration::from_mins(10)).await;
     let after = stage.token("10.0.0.1", "").await;
     assert!(before - left(&after) >= 599, "{before} {}", left(&after));
     assert_eq!(after.json()["expires_on"], all[0].json()["expires_on"]);

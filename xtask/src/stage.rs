@@ -68,6 +68,7 @@ impl Stage {
                 "--locked",
                 "--workspace",
                 "--all-targets",
+                "--keep-going",
                 "--",
                 "--deny=warnings",
             ])),

@@ -6,8 +6,11 @@
 use std::io::{self, IsTerminal};
 
 use jiff::Timestamp;
+use tracing::Dispatch;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 mod json;
 mod klog;
@@ -56,20 +59,34 @@ pub fn init(format: Format, verbosity: u8) -> Result<(), TelemetryError> {
         }
         _ => EnvFilter::new(directives(verbosity)),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let done = match format {
+    dispatch(format, filter, wants_colour(), io::stderr).try_init().map_err(|_| TelemetryError::Twice)
+}
+
+/// What [`init`] sets up, without colour and with lines going to `writer`: for benches and tests.
+pub fn to_writer<W>(format: Format, verbosity: u8, writer: W) -> Dispatch
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    dispatch(format, EnvFilter::new(directives(verbosity)), false, writer)
+}
+
+fn dispatch<W>(format: Format, filter: EnvFilter, colour: bool, writer: W) -> Dispatch
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    match format {
         Format::Text => builder
-            .with_ansi(wants_colour())
+            .with_ansi(colour)
             .fmt_fields(klog::Fields)
             .event_format(klog::Klog::new(Timestamp::now))
-            .try_init(),
+            .into(),
         Format::Json => builder
             .with_ansi(false)
             .fmt_fields(json::Fields)
             .event_format(json::Json::new(Timestamp::now))
-            .try_init(),
-    };
-    done.map_err(|_| TelemetryError::Twice)
+            .into(),
+    }
 }
 
 /// Our own crates speak at the chosen level; libraries only when something is wrong, or when everything is wanted.

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use tracing::{debug, error, info, info_span, warn};
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 
@@ -156,4 +155,18 @@ fn debug_lines_need_no_severity_of_their_own() {
         .finish();
     tracing::subscriber::with_default(subscriber, || debug!("detail"));
     assert_eq!(behind_header(&sink.text()), [('I', "detail")]);
+}
+
+#[test]
+fn our_own_events_are_shown_and_those_of_libraries_only_when_something_is_wrong() {
+    let sink = Sink::default();
+    tracing::dispatcher::with_default(&to_writer(Format::Text, 0, sink.clone()), || {
+        info!("own");
+        debug!("own detail");
+        info!(target: "hyper", "a library's");
+        warn!(target: "hyper", "a library's trouble");
+    });
+    let log = sink.text();
+    let told: Vec<_> = log.lines().map(|line| line.split_once("] ").unwrap().1).collect();
+    assert_eq!(told, ["own", "a library's trouble"]);
 }

@@ -125,7 +125,9 @@ impl Inner {
         let mut failed_looks = 0;
         operation.url = trusted(&operation.url, &self.endpoint)?;
         loop {
-            let wait = operation.wait.take().unwrap_or_else(|| unasked(begin.elapsed(), self.settings.poll));
+            // A `Retry-After` of zero is no licence to spin.
+            let asked = operation.wait.take().map(|asked| asked.max(SHORTEST_WAIT));
+            let wait = asked.unwrap_or_else(|| unasked(begin.elapsed(), self.settings.poll));
             if begin.elapsed().saturating_add(wait) > self.settings.operation {
                 return Err(Error::StillRunning { target: target.to_owned(), operation });
             }

@@ -13,7 +13,7 @@ mod clients;
 mod figures;
 mod place;
 
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -58,6 +58,8 @@ fn main() {
             }
         }
     }
+    // The last turn's lines may still be on their way.
+    assert!(lines.load(Ordering::Relaxed) >= REQUESTS * (turns - 1), "not every request left its line");
     println!(
         "{} bytes, {} clients, {} turns of {REQUESTS} requests",
         answer.len(),
@@ -71,15 +73,13 @@ fn main() {
 /// A pipe whose other end reads everything, as a container runtime does with a container's output, and the number
 /// of lines that it read.
 fn drained_pipe() -> (io::PipeWriter, Arc<AtomicUsize>) {
-    let (mut reader, writer) = io::pipe().unwrap();
+    let (reader, writer) = io::pipe().unwrap();
     let lines = Arc::new(AtomicUsize::new(0));
     let counted = lines.clone();
     thread::spawn(move || {
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let read = reader.read(&mut buffer).unwrap();
-            let ends = buffer[..read].iter().filter(|byte| **byte == b'\n').count();
-            counted.fetch_add(ends, Ordering::Relaxed);
+        for line in io::BufReader::new(reader).split(b'\n') {
+            line.unwrap();
+            counted.fetch_add(1, Ordering::Relaxed);
         }
     });
     (writer, lines)

@@ -17,10 +17,10 @@ use crate::cloud::{Cloud, InvalidCloud};
 pub struct AzureConfig {
     /// The cloud and its endpoints.
     pub cloud: Cloud,
-    /// Subscription in which machines are looked up when a provider id names none.
-    pub subscription: String,
-    /// Resource group in which machines are looked up when a provider id names none.
-    pub resource_group: String,
+    /// The nodes' subscription, if it is said. A node's provider id names its own (W-17).
+    pub subscription: Option<String>,
+    /// The nodes' resource group, if it is said. A node's provider id names its own (W-17).
+    pub resource_group: Option<String>,
     /// The role's own credential.
     pub login: Login,
 }

@@ -12,6 +12,9 @@ use jiff::Timestamp;
 /// (some SDKs throw away what has less than five minutes).
 pub const FLOOR: Duration = Duration::from_mins(5);
 
+/// How long after its backoff a failure still counts as news of the source.
+const NEWS: Duration = Duration::from_mins(1);
+
 /// A point in time on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -64,10 +67,15 @@ pub fn decide(entry: &Entry, now: Moment) -> Decision {
         entry.failed_until.and_then(|until| until.checked_sub(now.steady)).filter(|d| !d.is_zero());
     let held = entry.life.filter(|life| !life.left(now).is_zero());
     let may_start = !entry.fetching && backing_off.is_none();
+    let is_down = entry.failed_until.is_some_and(|until| now.steady < until.saturating_add(NEWS));
     match held {
-        // The source failed last time, so what still lives is served and the source is tried on the side.
-        Some(life) if life.left(now) > life.floor() || entry.failed_until.is_some() => {
-            if may_start && life.is_due(now) { Decision::RefreshAhead } else { Decision::Fresh }
+        // While the source is down, what still lives is served, and the source is tried on the side.
+        Some(life) if life.left(now) > life.floor() || is_down => {
+            if may_start && life.is_due(now) {
+                Decision::RefreshAhead
+            } else {
+                Decision::Fresh
+            }
         }
         _ if entry.fetching => Decision::Join,
         _ => backing_off.map_or(Decision::Fetch, Decision::Expired),
@@ -174,6 +182,8 @@ mod tests {
         assert_eq!(decide(&holding(day_long()), at(late)), Decision::Fetch);
         assert_eq!(decide(&failed(late + 5), at(late)), Decision::Fresh);
         assert_eq!(decide(&failed(late), at(late)), Decision::RefreshAhead);
+        // A failure of long ago says nothing of today.
+        assert_eq!(decide(&failed(late - 60), at(late)), Decision::Fetch);
         let in_flight = Entry { fetching: true, ..failed(late) };
         assert_eq!(decide(&in_flight, at(late)), Decision::Fresh);
         assert_eq!(decide(&failed(25 * HOUR), at(24 * HOUR)), Decision::Expired(Duration::from_secs(HOUR)));
@@ -231,7 +241,8 @@ mod tests {
             let decision = decide(&entry, now);
             if matches!(decision, Decision::Fresh | Decision::RefreshAhead) {
                 prop_assert!(held && !life.left(now).is_zero());
-                prop_assert!(failed.is_some() || life.left(now) > FLOOR.min(span / 2));
+                let is_down = failed.is_some_and(|until| steady < until + NEWS.as_secs());
+                prop_assert!(is_down || life.left(now) > FLOOR.min(span / 2));
             }
             if fetching {
                 prop_assert!(!matches!(decision, Decision::Fetch | Decision::RefreshAhead));

@@ -104,8 +104,8 @@ fn build<F: Fn(&str) -> Option<String>>(
     };
     Ok(AzureConfig {
         cloud,
-        subscription: place.required(&SUBSCRIPTION)?,
-        resource_group: place.required(&GROUP)?,
+        subscription: place.optional(&SUBSCRIPTION)?,
+        resource_group: place.optional(&GROUP)?,
         login,
     })
 }
@@ -172,7 +172,10 @@ mod tests {
     #[test]
     fn reads_the_json_of_a_cluster() {
         let config = read(PRINCIPAL).unwrap();
-        assert_eq!((config.subscription.as_str(), config.resource_group.as_str()), ("sub", "rg"));
+        assert_eq!(
+            (config.subscription.as_deref(), config.resource_group.as_deref()),
+            (Some("sub"), Some("rg"))
+        );
         let Login::ServicePrincipal { tenant, client_id, secret } = config.login else {
             panic!("{config:?}")
         };
@@ -221,7 +224,7 @@ mod tests {
             ("[]", "holds no keys"),
             ("cloud: Mars", "cloud \"Mars\" is unknown"),
             (&PRINCIPAL.replace("aadClientSecret", "x"), "aadClientSecret is missing or empty"),
-            (&PRINCIPAL.replace("\"sub\"", "\" \""), "subscriptionId is missing or empty"),
+            (&PRINCIPAL.replace("\"t\"", "\" \""), "tenantId is missing or empty"),
             (&PRINCIPAL.replace("\"rg\"", "[1]"), "resourceGroup is a list or an object"),
             (
                 "{cloud: AzureCloud, useManagedIdentityExtension: maybe}",

@@ -8,3 +8,4 @@ mod requests;
 mod stage;
 mod tokens;
 mod trail;
+mod wire;

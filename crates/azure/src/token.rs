@@ -241,4 +241,16 @@ mod tests {
         let token = parse(r#"{"access_token":"t0ken","expires_in":"1"}"#).unwrap();
         assert!(!format!("{token:?}").contains("t0ken"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_panics(
+            start in proptest::option::of("[0-9a-z\":.,{}-]{0,40}"), number in proptest::num::f64::ANY, text in ".{0,20}",
+        ) {
+            let _ = parse(&start.unwrap_or_default());
+            let _ = parse(&format!(r#"{{"access_token":"t","expires_in":{number},"expires_on":"{text}"}}"#));
+            let document = serde_json::json!({"access_token": "t", "expires_in": text, "not_before": number});
+            let _ = parse(&document.to_string());
+        }
+    }
 }

@@ -211,4 +211,13 @@ mod tests {
         assert!(matches!(of("InternalServerError"), Error::Unavailable { .. }));
         assert!(matches!(of("Other"), Error::Rejected { status: 200, .. }));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_panics(status in 100_u16..600, code in ".{0,20}", message in ".{0,60}", body in ".{0,60}") {
+            let _ = Problem::parse(body.as_bytes()).judge(status, None, "/vm", &[]).to_string();
+            let message = format!("{message} too many requests, retry after {body}");
+            let _ = judge(status, &json!({"error": {"code": code, "message": message}})).to_string();
+        }
+    }
 }

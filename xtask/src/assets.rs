@@ -19,21 +19,30 @@ const MODULE: &str = "k8s.io/kubectl";
 /// The files that decide what is built.
 const SOURCES: [&str; 3] = ["go.mod", "go.sum", "kubectl/main.go"];
 
+/// What the program was built from, beside it.
+const STAMP: &str = "kubectl.stamp";
+
 /// Whether Go programs can be built here.
 pub(crate) fn go_is_installed() -> bool {
     go_version().is_ok()
 }
 
+/// The path of kubectl, if it is built from what is there now.
+pub(crate) fn built_kubectl(workspace: &Workspace) -> Option<PathBuf> {
+    let (sources, folder) = folders(workspace);
+    let program = folder.join("kubectl");
+    let built_from = fs::read_to_string(folder.join(STAMP)).ok()?;
+    (program.is_file() && built_from == stamp(&sources).ok()?).then_some(program)
+}
+
 /// The path of kubectl, built now unless it already was.
 pub(crate) fn kubectl(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let sources = workspace.root.join("testassets");
-    let folder = workspace.target.join("testassets");
-    let program = folder.join("kubectl");
-    let stamp_file = folder.join("kubectl.stamp");
-    let stamp = stamp(&sources)?;
-    if program.is_file() && fs::read_to_string(&stamp_file).is_ok_and(|built| built == stamp) {
+    if let Some(program) = built_kubectl(workspace) {
         return Ok(program);
     }
+    let (sources, folder) = folders(workspace);
+    let program = folder.join("kubectl");
+    let stamp = stamp(&sources)?;
     let version = kubernetes_version(&fs::read_to_string(sources.join("go.mod"))?)?;
     eprintln!("building kubectl {version} from its Go module; this takes a minute or two, once");
     let start = Instant::now();
@@ -47,9 +56,14 @@ pub(crate) fn kubectl(workspace: &Workspace) -> anyhow::Result<PathBuf> {
         .status()
         .context("cannot run go build")?;
     anyhow::ensure!(status.success(), "go build of kubectl failed; its messages are above");
-    fs::write(&stamp_file, stamp).with_context(|| format!("cannot write {}", stamp_file.display()))?;
+    fs::write(folder.join(STAMP), stamp).context("cannot write down what kubectl was built from")?;
     eprintln!("built in {:.0} s", start.elapsed().as_secs_f64());
     Ok(program)
+}
+
+/// Where its source is, and where it goes.
+fn folders(workspace: &Workspace) -> (PathBuf, PathBuf) {
+    (workspace.root.join("testassets"), workspace.target.join("testassets"))
 }
 
 /// Everything that decides what the build gives.

@@ -24,7 +24,7 @@ impl Tally {
     /// What a closing line of a test program says; nothing for any other line.
     ///
     /// Reads libtest's line and that of our programs with a `main` of their own, `N passed, N failed, N skipped`.
-    /// Tests marked `#[ignore]` are not counted: they belong to another stage, which runs them.
+    /// Tests marked `#[ignore]` count as skipped.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let (parts, separator) = match line.strip_prefix("test result: ") {
             Some(rest) => (rest.split_once(". ")?.1, "; "),
@@ -35,8 +35,8 @@ impl Tally {
             passed: count(counts.next()?, "passed")?,
             failed: count(counts.next()?, "failed")?,
             skipped: match counts.next() {
-                Some(part) if separator == ", " => count(part, "skipped")?,
-                _ => 0,
+                Some(part) => count(part, "skipped").or_else(|| count(part, "ignored"))?,
+                None => 0,
             },
         })
     }
@@ -70,7 +70,7 @@ mod tests {
         let cases = [
             (
                 "test result: ok. 38 passed; 0 failed; 2 ignored; 0 measured; 1 filtered out; finished in 0.12s",
-                (38, 0, 0),
+                (38, 0, 2),
             ),
             ("test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out", (3, 4, 0)),
             ("13 passed, 1 failed, 5 skipped", (13, 1, 5)),

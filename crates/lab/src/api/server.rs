@@ -25,6 +25,7 @@ mod discovery;
 mod follow;
 mod objects;
 mod openapi;
+mod protobuf;
 mod query;
 mod reply;
 mod route;

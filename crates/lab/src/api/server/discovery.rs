@@ -68,6 +68,9 @@ fn resources(kind: &Kind) -> Vec<Value> {
     if !kind.short_names.is_empty() {
         resource["shortNames"] = kind.short_names.clone().into();
     }
+    if kind.resource == PODS {
+        resource["categories"] = json!(["all"]);
+    }
     let part = |name: &str, verbs: &[&str]| {
         json!({
             "name": format!("{plural}/{name}"), "singularName": "", "namespaced": kind.namespaced,

@@ -16,7 +16,7 @@ use super::super::store::{Part, Written};
 use super::super::table::table;
 use super::query::{Query, View};
 use super::route::Target;
-use super::{Body, Server, follow, reply};
+use super::{Body, Server, follow, protobuf, reply};
 
 /// Answers a request about one object, a collection, or a part of an object.
 pub(super) async fn respond(
@@ -93,16 +93,20 @@ pub(super) async fn respond(
     }
 }
 
-/// The JSON of a request body.
+/// The object in a request body.
 fn parse(query: &Query, body: &[u8]) -> Result<Value, Status> {
-    let content_type = query.content_type();
-    if !["", "application/json"].contains(&content_type) {
-        return Err(Status::unsupported_media_type(format!(
-            "the body of the request was in an unknown format - accepted media types include: application/json (got {content_type})"
-        )));
+    match query.content_type() {
+        "" | "application/json" => serde_json::from_slice(body)
+            .map_err(|error| Status::bad_request(format!("the object provided is unrecognized: {error}"))),
+        "application/vnd.kubernetes.protobuf" => protobuf::parse(body).ok_or_else(|| {
+            Status::unsupported_media_type(
+                "the lab does not read this object in protobuf; use kubectl apply -f",
+            )
+        }),
+        other => Err(Status::unsupported_media_type(format!(
+            "the body of the request was in an unknown format - accepted media types include: application/json (got {other})"
+        ))),
     }
-    serde_json::from_slice(body)
-        .map_err(|error| Status::bad_request(format!("the object provided is unrecognized: {error}")))
 }
 
 fn parse_or_null(query: &Query, body: &[u8]) -> Result<Value, Status> {

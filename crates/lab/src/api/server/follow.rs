@@ -86,19 +86,21 @@ impl Watch {
             let event = self.changes.next().await?;
             return Some(self.event(event));
         };
-        let event = tokio::select! {
+        tokio::select! {
             biased;
-            event = self.changes.next() => event?,
-            _ = bookmarks.tick() => {
-                // The version is read first: whatever it covers has been sent when nothing is left to send.
-                let version = self.store.version();
-                match self.changes.next().now_or_never() {
-                    Some(event) => event?,
-                    None => return Some(self.bookmark(version)),
-                }
-            }
-        };
-        Some(self.event(event))
+            event = self.changes.next() => Some(self.event(event?)),
+            _ = bookmarks.tick() => self.next_or_bookmark(),
+        }
+    }
+
+    /// A change that came between, else a bookmark.
+    fn next_or_bookmark(&mut self) -> Option<Bytes> {
+        // The version is read first: whatever it covers has been sent when nothing is left to send.
+        let version = self.store.version();
+        match self.changes.next().now_or_never() {
+            Some(event) => Some(self.event(event?)),
+            None => Some(self.bookmark(version)),
+        }
     }
 
     fn event(&self, event: Result<Event, Status>) -> Bytes {
@@ -152,9 +154,9 @@ mod tests {
         }
     }
 
-    async fn next(watch: &mut Watch) -> (String, String) {
-        let line: Value = serde_json::from_slice(&watch.next().await.unwrap()).unwrap();
-        let version = text(&line["object"]["metadata"]["resourceVersion"]).to_owned();
+    fn read(line: Option<Bytes>) -> (String, u64) {
+        let line: Value = serde_json::from_slice(&line.unwrap()).unwrap();
+        let version = text(&line["object"]["metadata"]["resourceVersion"]).parse().unwrap();
         (text(&line["type"]).to_owned(), version)
     }
 
@@ -164,11 +166,10 @@ mod tests {
         let store = Store::new(settings).unwrap();
         let mut watch = watch(&store);
         let started = store.version();
-        assert_eq!(next(&mut watch).await, ("BOOKMARK".into(), started.to_string()));
-        tokio::time::advance(BOOKMARKS).await;
+        assert_eq!(read(watch.next().await), ("BOOKMARK".into(), started));
         store.create(&CONFIG_MAPS, "default", json!({"metadata": {"name": "a"}})).unwrap();
         store.create(&CONFIG_MAPS, "kube-system", json!({"metadata": {"name": "b"}})).unwrap();
-        assert_eq!(next(&mut watch).await, ("ADDED".into(), (started + 1).to_string()));
-        assert_eq!(next(&mut watch).await, ("BOOKMARK".into(), (started + 2).to_string()));
+        assert_eq!(read(watch.next_or_bookmark()), ("ADDED".into(), started + 1));
+        assert_eq!(read(watch.next().await), ("BOOKMARK".into(), started + 2));
     }
 }

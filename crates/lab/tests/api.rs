@@ -262,6 +262,46 @@ async fn shipped_definitions_judge_their_objects() {
 }
 
 #[tokio::test]
+async fn pod_status_has_a_path_of_its_own() {
+    let cluster = Cluster::start().await;
+    cluster.call("POST", POD, &pod("p")).await;
+    let merge = [("content-type", "application/merge-patch+json")];
+    let both = r#"{"metadata":{"labels":{"x":"y"}},"status":{"phase":"Running"}}"#;
+    let (_, main) = cluster.call_as("PATCH", &format!("{POD}/p"), &merge, both).await;
+    assert_eq!(
+        (&main["metadata"]["labels"]["x"], &main["status"]["phase"]),
+        (&json!("y"), &json!("Pending"))
+    );
+    let other = both.replace("\"y\"", "\"z\"");
+    let (_, status) = cluster.call_as("PATCH", &format!("{POD}/p/status"), &merge, &other).await;
+    assert_eq!(
+        (&status["metadata"]["labels"]["x"], &status["status"]["phase"]),
+        (&json!("y"), &json!("Running"))
+    );
+}
+
+#[tokio::test]
+async fn record_lives_from_created_through_assigned_to_the_last_finalizer() {
+    let cluster = Cluster::start().await;
+    let records = "/apis/aadpodidentity.k8s.io/v1/namespaces/default/azureassignedidentities";
+    let path = format!("{records}/r");
+    let record = json!({"metadata": {"name": "r", "finalizers": ["example.org/held"]}, "status": {"status": "Created"}});
+    assert_eq!(cluster.call("POST", records, &record).await.0, 201);
+    let patch = r#"[{"op":"replace","path":"/status/status","value":"Assigned"}]"#;
+    let kind = [("content-type", "application/json-patch+json")];
+    let (code, mut assigned) = cluster.call_as("PATCH", &path, &kind, patch).await;
+    assert_eq!((code, &assigned["status"]["status"]), (200, &json!("Assigned")));
+    let precondition = json!({"preconditions": {"uid": assigned["metadata"]["uid"]}});
+    let (code, held) = cluster.call("DELETE", &path, &precondition).await;
+    assert_eq!((code, &held["kind"]), (200, &json!("AzureAssignedIdentity")));
+    assigned["metadata"]["finalizers"] = json!([]);
+    assert_eq!(cluster.call("PUT", &path, &assigned).await.0, 409, "the deletion was a change");
+    assigned["metadata"]["resourceVersion"] = held["metadata"]["resourceVersion"].clone();
+    assert_eq!(cluster.call("PUT", &path, &assigned).await.0, 200);
+    assert_eq!(cluster.get(&path).await.0, 404);
+}
+
+#[tokio::test]
 async fn unknown_fields_are_warned_of_or_refused_and_dry_runs_store_nothing() {
     let cluster = Cluster::start().await;
     let mut object = identity("a");

@@ -143,6 +143,13 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_is_added_and_removed_is_added() {
+        let patch = Patch { kind: Kind::User, add: vec![id("a")], remove: vec![id("A"), id("b")] };
+        let delta = &render(&patch)["identity"]["userAssignedIdentities"];
+        assert_eq!(*delta, json!({id("a").folded(): {}, id("b").folded(): null}));
+    }
+
+    #[test]
     fn where_nothing_is_left_the_type_says_it_all() {
         for (kind, text) in [(Kind::None, "None"), (Kind::System, "SystemAssigned")] {
             let patch = Patch { kind, add: vec![], remove: vec![id("a")] };

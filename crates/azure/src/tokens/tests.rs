@@ -202,6 +202,25 @@ async fn failures_in_a_row_space_out_the_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_success_forgets_the_failures_before_it() {
+    let stage = Stage::day_long();
+    let fail = async || {
+        let Err(Failure::Source { retry_after, .. }) = stage.get("a").await else { panic!("no failure") };
+        advance(retry_after).await;
+        retry_after
+    };
+    stage.break_source(None);
+    for _ in 0..6 {
+        fail().await;
+    }
+    stage.mend_source();
+    let token = stage.get("a").await.unwrap().value;
+    stage.cache.discard(&"a", &token);
+    stage.break_source(None);
+    assert!(fail().await <= Settings::default().backoff.base);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clock_set_forward_costs_one_fetch_and_one_set_back_keeps_ageing() {
     let stage = Stage::day_long();
     stage.text("a").await;

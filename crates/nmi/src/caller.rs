@@ -68,7 +68,7 @@ pub(crate) async fn find(
 }
 
 /// Waits until the watches have told all that exists.
-async fn in_step(snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> Result<(), Refusal> {
+pub(crate) async fn in_step(snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> Result<(), Refusal> {
     match tokio::time::timeout(START, snapshots.wait_for(|snapshot| snapshot.complete)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Refusal::not_yet(

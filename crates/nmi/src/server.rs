@@ -143,6 +143,9 @@ impl Server {
                 "The route /host/token/ answers this node's own programs only.",
             ));
         }
+        if let Err(refusal) = caller::in_step(&mut self.snapshots).await {
+            return record.refuse(&refusal);
+        }
         let resident = self.snapshots.borrow_and_update().live(pod);
         let Some(resident) = resident else {
             let node = &self.parts.terms.node;

@@ -325,3 +325,6 @@ impl Lane {
         Notice::Trouble { message: fault.to_string(), wait }
     }
 }
+
+#[cfg(test)]
+mod tests;

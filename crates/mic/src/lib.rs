@@ -19,6 +19,8 @@ mod ownership;
 mod records;
 pub mod report;
 mod run;
+#[cfg(test)]
+mod testing;
 mod watches;
 mod worker;
 mod world;

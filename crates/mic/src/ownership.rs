@@ -84,7 +84,7 @@ impl Keeper {
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::new();
         while self.queue.recv_many(&mut batch, QUEUE).await > 0 {
-            let result = self.write(&batch).await.map_err(fault);
+            let result = self.write(&batch).await.map_err(|error| fault(&error));
             for request in batch.drain(..) {
                 // A worker that went away meanwhile needs no answer.
                 let _ = request.done.send(result.clone());
@@ -125,8 +125,8 @@ impl Keeper {
     }
 }
 
-fn fault(error: CallError) -> Fault {
-    let after = match &error {
+fn fault(error: &CallError) -> Fault {
+    let after = match error {
         CallError::Unavailable { retry_after, .. } => *retry_after,
         CallError::Conflict { .. } => Some(Duration::ZERO),
         CallError::Absent { .. } | CallError::Forbidden { .. } | CallError::Refused { .. } => None,

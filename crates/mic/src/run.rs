@@ -168,3 +168,6 @@ fn lock(config: &Config) -> lease::Settings {
         legacy: config.lock.legacy,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,7 +190,7 @@ impl World {
     fn weigh(&mut self) {
         for pod in self.dirty.clone() {
             let stake = self.stake(&pod);
-            let woken = self.lanes.set(&pod, stake);
+            let woken = self.lanes.set(&pod, &stake);
             self.dirty.extend(woken);
         }
     }

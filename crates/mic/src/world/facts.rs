@@ -96,7 +96,7 @@ impl Facts {
             Happening::Pod(Change::Applied(pod)) => self.pod_applied(pod),
             Happening::Pod(Change::Gone(id)) => self.pod_gone(&id),
             Happening::Node(Change::Applied(node)) => self.node_applied(&node),
-            Happening::Node(Change::Gone(name)) => self.node_gone(name),
+            Happening::Node(Change::Gone(name)) => self.node_gone(&name),
             Happening::Identity(Change::Applied(identity)) => self.identity_applied(identity),
             Happening::Identity(Change::Gone(id)) => {
                 self.identities.remove(&id);
@@ -208,10 +208,10 @@ impl Facts {
     }
 
     /// What a vanished node was on stays known while something there is left to clean up (W-16).
-    fn node_gone(&mut self, name: NodeName) -> Vec<ObjectRef> {
-        if self.pods_by_node.get(&name).next().is_none() {
-            self.nodes.remove(&name);
-        } else if let Some(known) = self.nodes.get_mut(&name) {
+    fn node_gone(&mut self, name: &NodeName) -> Vec<ObjectRef> {
+        if self.pods_by_node.get(name).next().is_none() {
+            self.nodes.remove(name);
+        } else if let Some(known) = self.nodes.get_mut(name) {
             known.gone = true;
         }
         Vec::new()

@@ -17,7 +17,7 @@ use crate::lane::{Done, Lane, Next, Notice, Pacing, Work};
 pub(super) struct Lanes {
     pacing: Pacing,
     protected: Protected,
-    lanes: BTreeMap<ComputeId, Users>,
+    by_target: BTreeMap<ComputeId, Users>,
     stakes: HashMap<ObjectRef, Stake>,
     /// Lanes whose wish or knowledge changed.
     dirty: BTreeSet<ComputeId>,
@@ -79,7 +79,7 @@ impl Lanes {
         Self {
             pacing,
             protected,
-            lanes: BTreeMap::new(),
+            by_target: BTreeMap::new(),
             stakes: HashMap::new(),
             dirty: BTreeSet::new(),
             timers: BTreeSet::new(),
@@ -91,7 +91,7 @@ impl Lanes {
         for (target, ledger) in ledgers {
             let users = Users::new(Lane::new(&target, ledger, self.pacing));
             self.dirty.insert(target.clone());
-            self.lanes.insert(target, users);
+            self.by_target.insert(target, users);
         }
     }
 
@@ -106,8 +106,8 @@ impl Lanes {
     }
 
     /// Sets what `pod` has to do with targets. Returns the other pods whose plan that may change.
-    pub(super) fn set(&mut self, pod: &ObjectRef, stake: Stake) -> Vec<ObjectRef> {
-        let old = if stake == Stake::default() {
+    pub(super) fn set(&mut self, pod: &ObjectRef, stake: &Stake) -> Vec<ObjectRef> {
+        let old = if *stake == Stake::default() {
             self.stakes.remove(pod).unwrap_or_default()
         } else {
             self.stakes.insert(pod.clone(), stake.clone()).unwrap_or_default()
@@ -131,7 +131,7 @@ impl Lanes {
 
     /// How `id` stands with `target`.
     pub(super) fn standing(&self, target: &ComputeId, id: &IdentityResourceId) -> Standing {
-        match self.lanes.get(target) {
+        match self.by_target.get(target) {
             Some(users) => users.lane.standing(id, &users.wish, &self.protected),
             None => Standing::Unknown,
         }
@@ -139,18 +139,18 @@ impl Lanes {
 
     /// Pods that need `id` on `target`.
     pub(super) fn needing(&self, target: &ComputeId, id: &IdentityResourceId) -> Vec<ObjectRef> {
-        self.lanes.get(target).map(|users| users.needed.get(id).cloned().collect()).unwrap_or_default()
+        self.by_target.get(target).map(|users| users.needed.get(id).cloned().collect()).unwrap_or_default()
     }
 
     /// Identities that some pod needs on `target` and that are not there.
     pub(super) fn missing(&self, target: &ComputeId) -> Vec<IdentityResourceId> {
-        let needed = self.lanes.get(target).into_iter().flat_map(|users| &users.wish.needed);
+        let needed = self.by_target.get(target).into_iter().flat_map(|users| &users.wish.needed);
         needed.filter(|id| !matches!(self.standing(target, id), Standing::Ready)).cloned().collect()
     }
 
     /// Number of identities that are set aside now.
     pub(super) fn refused(&self, now: Instant) -> usize {
-        self.lanes.values().map(|users| users.lane.refused(now)).sum()
+        self.by_target.values().map(|users| users.lane.refused(now)).sum()
     }
 
     /// Takes in how work ended. Returns what to tell, and all pods that have to do with the target.
@@ -160,7 +160,7 @@ impl Lanes {
         done: Done,
         now: Instant,
     ) -> (Vec<Notice>, Vec<ObjectRef>) {
-        let Some(users) = self.lanes.get_mut(target) else { return (Vec::new(), Vec::new()) };
+        let Some(users) = self.by_target.get_mut(target) else { return (Vec::new(), Vec::new()) };
         let notices = users.lane.finish(done, now);
         self.dirty.insert(target.clone());
         let pods: BTreeSet<&ObjectRef> = users.needed.values().chain(users.held.values()).collect();
@@ -175,7 +175,7 @@ impl Lanes {
         }
         let mut steps = Vec::new();
         for target in std::mem::take(&mut self.dirty) {
-            let Some(users) = self.lanes.get_mut(&target) else { continue };
+            let Some(users) = self.by_target.get_mut(&target) else { continue };
             if let Some(at) = users.timer.take() {
                 self.timers.remove(&(at, target.clone()));
             }
@@ -189,7 +189,7 @@ impl Lanes {
                     self.timers.insert((at, target));
                 }
                 Next::Forget => {
-                    self.lanes.remove(&target);
+                    self.by_target.remove(&target);
                     steps.push(Step::Forget(target));
                 }
             }
@@ -210,7 +210,7 @@ impl Lanes {
         pod: &ObjectRef,
     ) -> Vec<ObjectRef> {
         let open = || Users::new(Lane::new(target, Ledger::default(), self.pacing));
-        let users = self.lanes.entry(target.clone()).or_insert_with(open);
+        let users = self.by_target.entry(target.clone()).or_insert_with(open);
         let first = users.index(role).insert(id.clone(), pod.clone());
         if !first {
             return Vec::new();
@@ -231,7 +231,7 @@ impl Lanes {
     }
 
     fn leave(&mut self, role: Role, target: &ComputeId, id: &IdentityResourceId, pod: &ObjectRef) {
-        let Some(users) = self.lanes.get_mut(target) else { return };
+        let Some(users) = self.by_target.get_mut(target) else { return };
         if !users.index(role).remove(id, pod) {
             return;
         }

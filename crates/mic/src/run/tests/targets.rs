@@ -1,0 +1,97 @@
+//! Nodes that come, go, move and are odd.
+
+use podid_core::ids::ComputeId;
+
+use crate::testing::{Stage, pool};
+
+#[tokio::test(start_paused = true)]
+async fn w16_an_identity_goes_with_the_last_node_that_used_it() {
+    let stage = Stage::running().await;
+    stage.bound("app", "app");
+    stage.pod("web", "p", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    stage.api.delete("nodes", "", "a");
+    stage.settle().await;
+    assert_eq!(stage.arm.names(&pool("pool")), ["app"], "its pod may still run");
+    stage.no_pod("web", "p");
+    stage.until("gone", |stage| stage.records().is_empty()).await;
+    assert_eq!(stage.arm.names(&pool("pool")), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn w16_what_was_left_by_a_node_that_went_while_nobody_led_is_taken_off() {
+    let mut stage = Stage::running().await;
+    stage.bound("app", "app");
+    stage.pod("web", "p", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    stage.kill().await;
+    stage.no_pod("web", "p");
+    stage.api.delete("nodes", "", "a");
+    stage.start().await;
+    stage.until("record gone", |stage| stage.records().is_empty()).await;
+    stage.until("taken off", |stage| stage.arm.names(&pool("pool")).is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_comes_back_on_another_scale_set_takes_its_record_along() {
+    let stage = Stage::running().await;
+    stage.node("far", "other", 0);
+    stage.bound("app", "app");
+    stage.pod("web", "x-0", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    stage.no_pod("web", "x-0");
+    stage.pod("web", "x-0", "app", "far");
+    stage
+        .until("moved", |stage| {
+            let record = stage.api.get("azureassignedidentities", "default", "x-0-web-app");
+            stage.are_assigned(1) && record.is_some_and(|record| record["spec"]["nodename"] == "far")
+        })
+        .await;
+    assert_eq!(stage.arm.names(&pool("other")), ["app"]);
+    stage.until("off the first", |stage| stage.arm.names(&pool("pool")).is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn w14_a_node_of_another_cloud_disturbs_nobody_and_is_told() {
+    let stage = Stage::running().await;
+    stage.odd_node("virtual", "aws:///us-west-2a/i-0123");
+    stage.bound("app", "app");
+    stage.pod("web", "odd", "app", "virtual");
+    stage.pod("web", "p", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    stage.no_pod("web", "p");
+    stage.until("removed", |stage| stage.records().is_empty()).await;
+    assert_eq!(stage.arm.names(&pool("pool")), [""; 0]);
+    stage.settle().await;
+    let told = stage.events();
+    assert!(
+        told.iter().any(|(reason, text)| reason == "binding apply error" && text.contains("aws:///")),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn w17_scale_sets_of_one_name_in_two_groups_are_two() {
+    let stage = Stage::running().await;
+    let other = ComputeId::scale_set("s", "other-group", "pool");
+    stage.odd_node("far", &format!("azure://{other}/virtualMachines/0"));
+    stage.bound("one", "one");
+    stage.bound("two", "two");
+    stage.pod("web", "p", "one", "a");
+    stage.pod("web", "q", "two", "far");
+    stage.until("assigned", |stage| stage.are_assigned(2)).await;
+    assert_eq!(stage.arm.names(&pool("pool")), ["one"]);
+    assert_eq!(stage.arm.names(&other), ["two"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scale_set_that_was_deleted_leaves_no_records_behind() {
+    let stage = Stage::running().await;
+    stage.bound("app", "app");
+    stage.pod("web", "p", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    stage.arm.vanish(&pool("pool"));
+    stage.no_pod("web", "p");
+    stage.until("gone", |stage| stage.records().is_empty()).await;
+    stage.until("forgotten", |stage| stage.ownership().is_empty()).await;
+}

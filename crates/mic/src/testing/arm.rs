@@ -1,0 +1,147 @@
+//! An ARM in memory, as slow, refusing or dead as a test wants it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use podid_azure::arm::Reading;
+use podid_core::assign::{Identities, Kind, Patch, Present};
+use podid_core::ids::{ComputeId, IdentityResourceId};
+
+use crate::compute::{Compute, Fault};
+
+/// The service. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct FakeArm {
+    state: Arc<Mutex<State>>,
+    /// Calls through this clone get no answer and have no effect once it is set.
+    cut: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct State {
+    machines: BTreeMap<ComputeId, Present>,
+    gone: BTreeSet<ComputeId>,
+    patches: Vec<(ComputeId, Patch)>,
+    reads: usize,
+    latency: Duration,
+    bad: Identities,
+    hanging: BTreeSet<ComputeId>,
+    faults: VecDeque<Fault>,
+}
+
+// === impl FakeArm ===
+
+impl FakeArm {
+    /// A way to the service that ends when `cut` is set.
+    pub(crate) fn link(&self, cut: &Arc<AtomicBool>) -> Self {
+        Self { state: self.state.clone(), cut: cut.clone() }
+    }
+
+    /// Names of the identities on `target`.
+    pub(crate) fn names(&self, target: &ComputeId) -> Vec<String> {
+        let state = self.lock();
+        let present = state.machines.get(target).into_iter().flat_map(|present| present.identities.keys());
+        present.map(|id| id.name().to_owned()).collect()
+    }
+
+    /// Puts an identity there behind podid's back.
+    pub(crate) fn put(&self, target: &ComputeId, id: IdentityResourceId) {
+        let mut state = self.lock();
+        let machine = state.machines.entry(target.clone()).or_default();
+        machine.kind = Kind::User;
+        machine.identities.insert(id, None);
+    }
+
+    /// Takes everything off behind podid's back.
+    pub(crate) fn clear(&self, target: &ComputeId) {
+        self.lock().machines.remove(target);
+    }
+
+    /// The machine is deleted.
+    pub(crate) fn vanish(&self, target: &ComputeId) {
+        self.clear(target);
+        self.lock().gone.insert(target.clone());
+    }
+
+    /// From now on a PATCH takes this long.
+    pub(crate) fn latency(&self, latency: Duration) {
+        self.lock().latency = latency;
+    }
+
+    /// No PATCH may add `id`.
+    pub(crate) fn refuse(&self, id: IdentityResourceId) {
+        self.lock().bad.insert(id);
+    }
+
+    /// Every identity may be added again.
+    pub(crate) fn forgive(&self) {
+        self.lock().bad.clear();
+    }
+
+    /// Calls about `target` never end.
+    pub(crate) fn hang(&self, target: &ComputeId) {
+        self.lock().hanging.insert(target.clone());
+    }
+
+    /// The next PATCH fails like this.
+    pub(crate) fn fail_next(&self, fault: Fault) {
+        self.lock().faults.push_back(fault);
+    }
+
+    /// The PATCHes so far that succeeded.
+    pub(crate) fn patches(&self) -> Vec<(ComputeId, Patch)> {
+        self.lock().patches.clone()
+    }
+
+    /// The number of reads so far.
+    pub(crate) fn reads(&self) -> usize {
+        self.lock().reads
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    async fn answer(&self, target: &ComputeId) -> Result<(), Fault> {
+        let (hangs, gone) = {
+            let state = self.lock();
+            (state.hanging.contains(target), state.gone.contains(target))
+        };
+        if hangs || self.cut.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        if gone { Err(Fault::Missing) } else { Ok(()) }
+    }
+}
+
+impl Compute for FakeArm {
+    async fn read(&self, target: &ComputeId) -> Result<Reading, Fault> {
+        self.answer(target).await?;
+        let mut state = self.lock();
+        state.reads += 1;
+        Ok(Reading { present: state.machines.get(target).cloned().unwrap_or_default(), etag: None })
+    }
+
+    async fn patch(&self, target: &ComputeId, patch: &Patch, _etag: Option<&str>) -> Result<(), Fault> {
+        self.answer(target).await?;
+        let latency = self.lock().latency;
+        tokio::time::sleep(latency).await;
+        self.answer(target).await?;
+        let mut state = self.lock();
+        if let Some(fault) = state.faults.pop_front() {
+            return Err(fault);
+        }
+        let named: Identities = patch.add.iter().filter(|id| state.bad.contains(*id)).cloned().collect();
+        if !named.is_empty() {
+            return Err(Fault::Identities { named, message: "LinkedAuthorizationFailed".to_owned() });
+        }
+        let machine = state.machines.entry(target.clone()).or_default();
+        machine.kind = patch.kind.clone();
+        machine.identities.extend(patch.add.iter().map(|id| (id.clone(), None)));
+        machine.identities.retain(|id, _| !patch.remove.contains(id));
+        state.patches.push((target.clone(), patch.clone()));
+        Ok(())
+    }
+}

@@ -287,9 +287,9 @@ async fn record_lives_from_created_through_assigned_to_the_last_finalizer() {
     let path = format!("{records}/r");
     let record = json!({"metadata": {"name": "r", "finalizers": ["example.org/held"]}, "status": {"status": "Created"}});
     assert_eq!(cluster.call("POST", records, &record).await.0, 201);
-    let patch = r#"[{"op":"replace","path":"/status/status","value":"Assigned"}]"#;
+    let assign = r#"[{"op":"replace","path":"/status/status","value":"Assigned"}]"#;
     let kind = [("content-type", "application/json-patch+json")];
-    let (code, mut assigned) = cluster.call_as("PATCH", &path, &kind, patch).await;
+    let (code, mut assigned) = cluster.call_as("PATCH", &path, &kind, assign).await;
     assert_eq!((code, &assigned["status"]["status"]), (200, &json!("Assigned")));
     let precondition = json!({"preconditions": {"uid": assigned["metadata"]["uid"]}});
     let (code, held) = cluster.call("DELETE", &path, &precondition).await;

@@ -1,15 +1,14 @@
 //! May this object be stored, and what does the server add to it?
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::catalogue::{Kind, NAMESPACES, PODS, SECRETS};
+use super::catalogue::{Kind, PODS};
 use super::schema;
 use super::status::{Cause, Status};
 use super::store::{Part, Write};
 
+mod defaults;
 mod metadata;
 mod pod;
 
@@ -46,10 +45,7 @@ pub(super) fn create(
     if write.part == Part::Main && kind.has_status() {
         forget(&mut object, &["status"]);
     }
-    if kind.resource == NAMESPACES {
-        complete_namespace(&mut object);
-    }
-    complete(kind, &mut object);
+    defaults::complete(kind, &mut object);
     let warnings = check(kind, &mut object, write.fields, Vec::new())?;
     Ok((object, warnings))
 }
@@ -109,7 +105,7 @@ pub(super) fn update(
         Part::Main if kind.has_status() => restore(&mut after, before, "status"),
         Part::Main | Part::Whole => {}
     }
-    complete(kind, &mut after);
+    defaults::complete(kind, &mut after);
     if kind.resource == PODS {
         causes.extend(pod::changed(&before["spec"], &after["spec"]));
     }
@@ -221,43 +217,6 @@ fn check(
         return Ok(warnings);
     }
     Err(Status::invalid(kind.resource.group(), &kind.name, key(object).1, &causes))
-}
-
-/// Fills in what the writer may leave open.
-fn complete(kind: &Kind, object: &mut Value) {
-    if kind.resource == PODS {
-        pod::complete(object);
-    } else if kind.resource == SECRETS {
-        complete_secret(object);
-    }
-}
-
-fn complete_secret(secret: &mut Value) {
-    let plain = secret["stringData"].take();
-    forget(secret, &["stringData"]);
-    if secret["type"].is_null() {
-        secret["type"] = "Opaque".into();
-    }
-    for (key, value) in plain.as_object().into_iter().flatten() {
-        if secret["data"].is_null() {
-            secret["data"] = json!({});
-        }
-        if let Some(data) = secret["data"].as_object_mut() {
-            data.insert(key.clone(), STANDARD.encode(text(value)).into());
-        }
-    }
-}
-
-fn complete_namespace(namespace: &mut Value) {
-    let name = namespace["metadata"]["name"].clone();
-    let metadata = &mut namespace["metadata"];
-    if metadata["labels"].is_null() {
-        metadata["labels"] = json!({});
-    }
-    if let Some(labels) = metadata["labels"].as_object_mut() {
-        labels.insert("kubernetes.io/metadata.name".into(), name);
-    }
-    namespace["status"] = json!({"phase": "Active"});
 }
 
 fn same_but_metadata(before: &Value, after: &Value) -> bool {

@@ -36,6 +36,7 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 /// Bytes until which a request body is read; the limit of a real server for one object is about the same.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
 const HANDSHAKE: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// What a client needs to get in. The token is kept as a digest only.
 #[derive(Clone)]
@@ -83,8 +84,9 @@ pub async fn serve(
 }
 
 async fn serve_connection(server: Arc<Server>, tls: TlsAcceptor, stream: TcpStream) {
-    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await else { return };
     let shutdown = server.shutdown.clone();
+    let handshake = tokio::time::timeout(HANDSHAKE, tls.accept(stream));
+    let Some(Ok(Ok(stream))) = shutdown.run_until_cancelled(handshake).await else { return };
     let service = service_fn(|request| answer_one(server.clone(), request));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_mins(5));
@@ -93,7 +95,8 @@ async fn serve_connection(server: Arc<Server>, tls: TlsAcceptor, stream: TcpStre
         ended = &mut connection => ended,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            // A client that does not take its answer is left behind.
+            tokio::time::timeout(DRAIN, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

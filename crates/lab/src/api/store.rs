@@ -3,13 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::Stream;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::admit::{self, Fields};
-use super::catalogue::{
-    CONFIG_MAPS, CRDS, Catalogue, CrdError, Kind, NAMESPACES, Resource, SERVICE_ACCOUNTS,
-};
+use super::catalogue::{Catalogue, CrdError, Kind, NAMESPACES, Resource};
 use super::history::Event;
 use super::selector::Selector;
 use super::status::Status;
@@ -17,6 +15,7 @@ use state::{State, is_over};
 
 mod delete;
 mod follow;
+mod seed;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -85,8 +84,6 @@ pub(super) struct Written {
     pub(super) warnings: Vec<String>,
 }
 
-const SEEDED: [&str; 3] = ["default", "kube-system", "kube-public"];
-
 // === impl Store ===
 
 impl Store {
@@ -100,17 +97,7 @@ impl Store {
                 latest: watch::Sender::new(0),
             }),
         };
-        for mut crd in settings.crds {
-            let name = admit::text(&crd["metadata"]["name"]).to_owned();
-            crd["status"] = established(&crd);
-            crd["apiVersion"] = "apiextensions.k8s.io/v1".into();
-            admit::stamp(&mut crd);
-            store.locked().put(&CRDS, "", &name, crd);
-        }
-        for name in SEEDED {
-            // Cannot clash or be invalid: the store is new and the names are ours.
-            let _ = store.create(&NAMESPACES, "", json!({"metadata": {"name": name}}));
-        }
+        store.seed(settings.crds);
         Ok(store)
     }
 
@@ -251,21 +238,6 @@ impl Store {
             .ok_or_else(|| Status::new(404, "NotFound", "the server could not find the requested resource"))
     }
 
-    /// Gives a new namespace what the controllers of a real cluster put into it.
-    fn furnish(&self, state: &mut State, namespace: &str) {
-        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
-        let authority = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt"},
-            "data": {"ca.crt": self.inner.root_ca},
-        });
-        for (resource, mut object) in [(&SERVICE_ACCOUNTS, account), (&CONFIG_MAPS, authority)] {
-            let name = admit::text(&object["metadata"]["name"]).to_owned();
-            object["metadata"]["namespace"] = namespace.into();
-            admit::stamp(&mut object);
-            state.put(resource, namespace, &name, object);
-        }
-    }
-
     fn announce(&self, state: &State) {
         self.inner.latest.send_replace(state.version());
     }
@@ -274,19 +246,4 @@ impl Store {
     fn locked(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn established(crd: &Value) -> Value {
-    let condition = |kind, reason, message| {
-        json!({"type": kind, "status": "True", "reason": reason, "message": message,
-               "lastTransitionTime": admit::now(0)})
-    };
-    json!({
-        "acceptedNames": crd["spec"]["names"],
-        "storedVersions": ["v1"],
-        "conditions": [
-            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-        ],
-    })
 }

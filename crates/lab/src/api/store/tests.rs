@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use serde_json::json;
 
-use super::super::catalogue::{EVENTS, NODES, PODS, SECRETS};
+use super::super::catalogue::{CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS, SERVICE_ACCOUNTS};
 use super::super::history::Change;
 use super::*;
 

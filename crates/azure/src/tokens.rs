@@ -7,6 +7,7 @@
 //! Who may have a token is *not* decided here: whoever calls [`Tokens::get`] has checked that first,
 //! on every request. A token that is served takes one shared lock for the look-up and no allocation.
 
+mod flight;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -19,10 +20,10 @@ use std::time::Duration;
 
 use podid_core::retry::Policy;
 use podid_core::token::{self, Decision, Moment};
-use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use self::slot::{Landed, Landing, Slot};
+use self::flight::Flight;
+use self::slot::{Landing, Slot};
 use crate::clock::Clock;
 use crate::token::Token;
 
@@ -203,67 +204,30 @@ where
         F: FnOnce() -> Fetched + Send + 'static,
         Fetched: Future<Output = Result<V, E>> + Send,
     {
-        let mut slots = self.write();
-        if !slots.contains_key(key) {
-            slot::make_room(&mut slots, self.settings.capacity);
-        }
-        let slot = slots.entry(key.clone()).or_default();
-        slot.touch(now);
-        let decision = token::decide(&slot.entry(), now);
-        if matches!(decision, Decision::Fetch | Decision::RefreshAhead) {
-            let id = self.flights.fetch_add(1, Ordering::Relaxed);
-            let sender = slot.take_off(id);
-            let flight = Flight { cache: self.clone(), key: key.clone(), id, sender };
+        let mut flight = None;
+        let step = {
+            let mut slots = self.write();
+            if !slots.contains_key(key) {
+                slot::make_room(&mut slots, self.settings.capacity);
+            }
+            let slot = slots.entry(key.clone()).or_default();
+            slot.touch(now);
+            let decision = token::decide(&slot.entry(), now);
+            if matches!(decision, Decision::Fetch | Decision::RefreshAhead) {
+                let id = self.flights.fetch_add(1, Ordering::Relaxed);
+                flight = Some(Flight::new(self.clone(), key.clone(), id, slot.take_off(id)));
+            }
+            match decision {
+                Decision::Fresh | Decision::RefreshAhead => slot.serve(now).map(Step::Serve),
+                Decision::Join | Decision::Fetch => slot.landing().map(Step::Wait),
+                Decision::Expired(retry_after) => slot.failure(retry_after).map(Step::Refuse),
+            }
+        };
+        // Without the lock: a runtime that is shutting down drops the task at once, and with it the flight.
+        if let Some(flight) = flight {
             self.tasks.spawn(async move { flight.fly(fetch).await });
         }
-        match decision {
-            Decision::Fresh | Decision::RefreshAhead => slot.serve(now).map(Step::Serve),
-            Decision::Join | Decision::Fetch => slot.landing().map(Step::Wait),
-            Decision::Expired(retry_after) => slot.failure(retry_after).map(Step::Refuse),
-        }
-        .unwrap_or(Step::Refuse(Failure::Abandoned))
-    }
-}
-
-/// A fetch under way. Dropped without landing, it lets the next caller start another one.
-struct Flight<K: Eq + Hash, V, E> {
-    cache: Arc<Inner<K, V, E>>,
-    key: K,
-    id: u64,
-    sender: watch::Sender<Option<Landed<V, E>>>,
-}
-
-// === impl Flight ===
-
-impl<K, V, E> Flight<K, V, E>
-where
-    K: Clone + Eq + Hash + Send + Sync + 'static,
-    V: AsRef<Token> + Send + Sync + 'static,
-    E: SourceError + Send + Sync + 'static,
-{
-    async fn fly<F, Fetched>(self, fetch: F)
-    where
-        F: FnOnce() -> Fetched,
-        Fetched: Future<Output = Result<V, E>>,
-    {
-        let outcome = fetch().await;
-        let now = self.cache.clock.now();
-        let landed = {
-            let mut slots = self.cache.write();
-            let mut gone = Slot::default();
-            // The key may have been dropped meanwhile: those who wait are served, nothing is kept.
-            let slot = slots.get_mut(&self.key).filter(|slot| slot.is_flying(self.id)).unwrap_or(&mut gone);
-            slot.land(outcome, now, &self.cache.settings.backoff)
-        };
-        self.sender.send_replace(Some(landed));
-    }
-}
-
-impl<K: Eq + Hash, V, E> Drop for Flight<K, V, E> {
-    fn drop(&mut self) {
-        if let Some(slot) = self.cache.write().get_mut(&self.key).filter(|slot| slot.is_flying(self.id)) {
-            slot.crash();
-        }
+        step.unwrap_or(Step::Refuse(Failure::Abandoned))
     }
 }
 

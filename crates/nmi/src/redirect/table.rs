@@ -261,6 +261,8 @@ fn truncated(generation: u32) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use netlink_packet_netfilter::nftables::{RuleMessage, TableMessage};
+
     use super::*;
 
     #[test]
@@ -271,13 +273,31 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_somebody_is_about_to_change_is_no_reference() {
+        let seen = |flags, chains| {
+            Snapshot(vec![lasting(NfTablesMessage::NewTable(TableMessage {
+                attributes: vec![
+                    TableAttribute::Name("podid".into()),
+                    TableAttribute::Use(chains),
+                    TableAttribute::Flags(flags),
+                ],
+            }))])
+        };
+        let ours = Protection::Watched.flags();
+        assert!(seen(ours, 3).describes(ours, 3));
+        assert!(!seen(ours | TableFlags::Dormant, 3).describes(ours, 3));
+        assert!(!seen(ours, 4).describes(ours, 3));
+        assert!(!Snapshot(vec![]).describes(ours, 3));
+    }
+
+    #[test]
     fn snapshots_do_not_depend_on_counters_and_handles() {
         let rule = |handle, packets| {
             let counter = Expressions::Other {
                 expression_type: "counter".into(),
                 attributes: vec![super::super::message::number(1, packets)],
             };
-            lasting(NfTablesMessage::NewRule(netlink_packet_netfilter::nftables::RuleMessage {
+            lasting(NfTablesMessage::NewRule(RuleMessage {
                 attributes: vec![
                     RuleAttribute::Chain("fence".into()),
                     RuleAttribute::Handle(handle),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use podid_nmi::redirect::{Destination, Error, Redirect, Settings, decide, detect};
 
 use crate::agent::{Agent, SETTINGS, clean_up, runtime, start_process};
-use crate::intruder::{Damage, EVERY_DAMAGE, add_leftover, damage, dnat_everything};
+use crate::intruder::{Damage, EVERY_DAMAGE, add_leftover, damage, dnat_everything, dnat_nothing};
 use crate::world::{LISTENER, METADATA, NODE, ROUTED, World, ask, loopback_route, nmi_heard, route_localnet};
 
 /// How long a repair may take on a busy machine.
@@ -27,6 +27,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("without_the_rewriting_packets_do_not_get_past_the_node", fence),
     ("an_owned_table_cannot_be_damaged", owned_table),
     ("a_watched_table_is_put_back", watched_table),
+    ("a_table_fought_over_is_whole_in_the_end", fought_over),
     ("rules_survive_the_death_of_their_owner", death),
     ("a_second_nmi_is_refused_while_the_first_lives", second_nmi),
     ("a_table_from_an_older_kernel_is_taken_over", older_table),
@@ -163,6 +164,19 @@ fn watched_table() {
     }
 }
 
+fn fought_over() {
+    let world = World::new();
+    world.listen(LISTENER);
+    let _agent = Agent::start_unowned(&world.node).expect("installed");
+    // Without a pause, so that some damage falls between a repair and its comparison.
+    for _ in 0..50 {
+        damage(&world.node, Damage::Dormant).ok();
+    }
+    until(|| world.heard_by_pods() == nmi_heard(), || "the table is awake".to_owned());
+    assert!(damage(&world.node, Damage::FlushChain).is_ok());
+    until(|| world.heard_by_pods() == nmi_heard(), || "the rule is back".to_owned());
+}
+
 fn death() {
     let world = World::new();
     world.listen(LISTENER);
@@ -205,6 +219,7 @@ fn closing() {
     agent.close();
     assert_eq!(ask(&mut under_way).expect("answer after closing"), format!("nmi {ROUTED}"));
     assert!(world.pods_meet_silence());
+    assert_eq!(ask(&mut under_way).expect("answer a while later"), format!("nmi {ROUTED}"));
     // A client that knocks meanwhile is served by the successor, because it is not refused and knocks again.
     let heard = thread::scope(|scope| {
         let waiting = scope.spawn(|| world.bridged.call(METADATA));
@@ -234,8 +249,8 @@ fn closed_outlives() {
 fn old_connections() {
     let world = World::new();
     world.listen(LISTENER);
-    // Something must make the kernel track connections before the redirect is there.
-    add_leftover(&world.node, vec![]).expect("a chain that does nothing");
+    // On a real node connections are tracked before NMI comes.
+    add_leftover(&world.node, dnat_nothing()).expect("a rule that does nothing");
     let mut old = world.routed.connect(METADATA).expect("connection");
     assert_eq!(ask(&mut old).expect("answer"), format!("imds {ROUTED}"));
     let _agent = Agent::start(&world.node).expect("installed");

@@ -1,13 +1,15 @@
 //! Another program that changes the node's rules.
 
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_netfilter::nftables::{
-    ChainAttribute, ChainMessage, DataAttribute, Expressions, Hook, Immediate, InetHookNumber,
-    NfTablesMessage, Register, RuleAttribute, RuleMessage, TableAttribute, TableFlags, TableMessage, Verdict,
-    VerdictAttribute,
+    ChainAttribute, ChainMessage, Cmp, DataAttribute, ExpressionAttribute, Expressions, Hook, Immediate,
+    InetHookNumber, ListAttribute, NfTablesMessage, Operator, Register, RuleAttribute, RuleMessage,
+    TableAttribute, TableFlags, TableMessage, Verdict, VerdictAttribute,
 };
 use netlink_packet_netfilter::none::ControlMessage;
 use netlink_packet_netfilter::{
@@ -99,20 +101,40 @@ pub(crate) fn add_leftover(node: &Namespace, rule: Vec<RuleAttribute>) -> io::Re
 
 /// A rule that sends every connection to `to`.
 pub(crate) fn dnat_everything(to: SocketAddrV4) -> Vec<RuleAttribute> {
-    let load = |register, value: &[u8]| {
-        Expressions::Immediate(vec![
-            Immediate::DestinationRegister(register),
-            Immediate::Data(DataAttribute::Value(value.to_vec())),
+    vec![RuleAttribute::Expressions(dnat(to))]
+}
+
+/// A rule that rewrites nothing, but makes the kernel track connections.
+pub(crate) fn dnat_nothing() -> Vec<RuleAttribute> {
+    let mut expressions = vec![
+        load(Register::Reg1, &[1]),
+        Expressions::Cmp(vec![
+            Cmp::SourceRegister(Register::Reg1),
+            Cmp::Op(Operator::Equal),
+            Cmp::Data(DataAttribute::Value(vec![2])),
         ])
-        .into()
-    };
-    let nat = [(1_u16, 1_u32), (2, 2), (3, 1), (5, 2)]
-        .map(|(kind, value)| netlink_packet_core::DefaultNla::new(kind, value.to_be_bytes().to_vec()));
-    vec![RuleAttribute::Expressions(vec![
+        .into(),
+    ];
+    expressions.extend(dnat(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1)));
+    vec![RuleAttribute::Expressions(expressions)]
+}
+
+fn dnat(to: SocketAddrV4) -> Vec<ListAttribute<ExpressionAttribute>> {
+    let attributes = [(1_u16, 1_u32), (2, 2), (3, 1), (5, 2)]
+        .map(|(kind, value)| DefaultNla::new(kind, value.to_be_bytes().to_vec()));
+    vec![
         load(Register::Reg1, &to.ip().octets()),
         load(Register::Reg2, &to.port().to_be_bytes()),
-        Expressions::Other { expression_type: "nat".into(), attributes: nat.to_vec() }.into(),
-    ])]
+        Expressions::Other { expression_type: "nat".into(), attributes: attributes.to_vec() }.into(),
+    ]
+}
+
+fn load(register: Register, value: &[u8]) -> ListAttribute<ExpressionAttribute> {
+    Expressions::Immediate(vec![
+        Immediate::DestinationRegister(register),
+        Immediate::Data(DataAttribute::Value(value.to_vec())),
+    ])
+    .into()
 }
 
 fn commit(node: &Namespace, changes: Vec<NfTablesMessage>) -> io::Result<()> {

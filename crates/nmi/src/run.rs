@@ -106,19 +106,25 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let parts = parts(&config, &cluster, &metrics, &fetches, &shutdown);
     let server = Server::new(parts, snapshots.clone());
 
-    // A part that dies begins `shutdown`; all of them end with `stop`, once the redirect is closed.
-    let (tasks, stop) = (Tasks::new(shutdown.clone()), Shutdown::new());
-    tasks.spawn("probes", serve_probes(probes, stop.clone(), probe));
-    tasks.spawn("metrics", serve_metrics(scrapes, stop.clone(), Arc::new(registry)));
-    tasks.spawn("world", world.run(stop.clone()));
+    // A part that dies begins `shutdown`. Then the redirect is closed, `closed` ends the listener, and
+    // when what was in hand is finished, `drained` ends what it was answered with.
+    let (closed, drained) = (Shutdown::new(), Shutdown::new());
+    let tasks = Tasks::new(shutdown.clone());
+    tasks.spawn("probes", serve_probes(probes, drained.clone(), probe));
+    tasks.spawn("metrics", serve_metrics(scrapes, drained.clone(), Arc::new(registry)));
+    tasks.spawn("world", world.run(drained.clone()));
     let requests = HttpServer::new("token requests").drain(DRAIN);
     let handler = move |request, peer| server.handle(request, peer);
-    tasks.spawn("token requests", requests.serve(listener, stop.clone(), handler));
+    let serving = requests.serve(listener, closed.clone(), handler);
+    tasks.spawn("token requests", async move {
+        serving.await;
+        drained.begin();
+    });
 
     let settings = Settings { metadata: config.metadata, listener: target };
     let outcome = keep_redirect(settings, snapshots, redirected, &shutdown).await;
     shutdown.begin();
-    stop.begin();
+    closed.begin();
     let ended = tasks.finished(END).await;
     outcome?;
     Ok(ended?)

@@ -24,8 +24,9 @@ use crate::reply::{self, Reply};
 use crate::snapshot::{Owner, Resident, Snapshot};
 use crate::source::{Failed, Kept, Setback, setback};
 
-/// How long held requests may go on once the agent is to end: its successor can listen only after that.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// How long held requests may go on once the agent is to end: its successor can listen only after that,
+/// and clients who connect meanwhile try again after 1 s and 3 s.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// In which way the caller reached us.
 #[derive(Clone, Copy, Debug)]

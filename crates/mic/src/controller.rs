@@ -4,12 +4,13 @@
 //! belongs together is planned together, asks for orders and hands them out. It acts only while it
 //! leads and after every watch has shown its whole list once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use podid_core::assign::Ledger;
 use podid_core::ids::ComputeId;
 use podid_kube::Client;
 use podid_kube::ledger::Ledger as Store;
@@ -23,7 +24,7 @@ use crate::compute::Compute;
 use crate::lane::Work;
 use crate::metrics::Metrics;
 use crate::ownership::{self, Ownership};
-use crate::records::{self, Job, Written};
+use crate::records::{self, Desk, Job, Written};
 use crate::report::Reporter;
 use crate::worker::{self, Report, Tools};
 use crate::world::{Happening, Order, World};
@@ -113,8 +114,7 @@ impl<C: Compute> Parts<C> {
             let wake = [quiet.due, self.world.next()].into_iter().flatten().min();
             tokio::select! {
                 Some(happenings) = watches.next() => {
-                    self.learn(happenings);
-                    if self.world.is_dirty() {
+                    if self.learn(happenings) {
                         quiet.begin();
                     }
                     continue;
@@ -128,7 +128,7 @@ impl<C: Compute> Parts<C> {
                 Some(report) = channels.reports.recv() => self.world.worked(report, Instant::now()),
                 _ = check.tick() => self.world.check(),
                 () = sleep_until_some(wake) => {}
-                _ = self.leads.changed() => continue,
+                Ok(()) = self.leads.changed() => continue,
             }
             quiet = Quiet::default();
             self.act(&mut channels);
@@ -138,27 +138,26 @@ impl<C: Compute> Parts<C> {
 
     /// Learns without acting until this process leads.
     async fn stand_by(&mut self, watches: &mut BoxStream<'static, Vec<Happening>>) {
-        while !*self.leads.borrow_and_update() {
+        let mut leads = self.leads.clone();
+        let mut won = std::pin::pin!(leads.wait_for(|leads| *leads));
+        loop {
             tokio::select! {
-                Some(happenings) = watches.next() => self.learn(happenings),
-                // Its other end lives as long as the process.
-                _ = self.leads.changed() => {}
+                Some(happenings) = watches.next() => drop(self.learn(happenings)),
+                Ok(_) = &mut won => return,
             }
         }
     }
 
-    fn learn(&mut self, happenings: Vec<Happening>) {
+    /// Takes in changes; true if there may be something to do now.
+    fn learn(&mut self, happenings: Vec<Happening>) -> bool {
         for happening in happenings {
             self.world.learn(happening);
         }
-        if self.world.is_synced() {
-            self.synced = None;
-        }
+        let first = self.world.is_synced() && self.synced.take().is_some();
+        first || self.world.is_dirty()
     }
 
-    async fn open_ownership(
-        &self,
-    ) -> (std::collections::BTreeMap<ComputeId, podid_core::assign::Ledger>, Ownership) {
+    async fn open_ownership(&self) -> (BTreeMap<ComputeId, Ledger>, Ownership) {
         loop {
             match ownership::open(self.store.clone()).await {
                 Ok((known, ownership, keeper)) => {
@@ -181,7 +180,9 @@ impl<C: Compute> Parts<C> {
         let (jobs, queue) = mpsc::channel(JOBS);
         let (results, written) = mpsc::channel(JOBS);
         let (reports, reported) = mpsc::channel(JOBS);
-        let write = records::run(self.client.clone(), queue, results, self.batch, self.metrics.clone());
+        let desk =
+            Desk { client: self.client.clone(), leads: self.leads.clone(), metrics: self.metrics.clone() };
+        let write = records::run(desk, queue, results, self.batch);
         let writing = self.writing.clone();
         self.tasks.spawn_brief("records", async move {
             write.await;

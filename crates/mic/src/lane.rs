@@ -184,7 +184,7 @@ impl Lane {
 
     /// How many identities are set aside now.
     pub(crate) fn refused(&self, now: Instant) -> usize {
-        self.bars.barred(now).len()
+        self.bars.count(now)
     }
 
     /// What to do next for `wish`. Work that is given counts as begun.

@@ -12,7 +12,7 @@ use podid_core::ids::{ObjectRef, Uid};
 use podid_kube::Client;
 use podid_kube::call::CallError;
 use podid_kube::records::{self, Record};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::metrics::{Metrics, RecordWrite};
 use crate::news::About;
@@ -59,19 +59,25 @@ pub(crate) struct Written {
     pub(crate) result: Result<(), CallError>,
 }
 
+/// What writing takes.
+pub(crate) struct Desk {
+    /// The way to the API server.
+    pub(crate) client: Client,
+    /// Whether this process leads; checked just before every write.
+    pub(crate) leads: watch::Receiver<bool>,
+    /// Where writes are counted.
+    pub(crate) metrics: Metrics,
+}
+
 /// Writes the jobs that come in, at most `limit` at a time, until their sender is dropped.
-pub(crate) async fn run(
-    client: Client,
-    jobs: mpsc::Receiver<Job>,
-    results: mpsc::Sender<Written>,
-    limit: usize,
-    metrics: Metrics,
-) {
+pub(crate) async fn run(desk: Desk, jobs: mpsc::Receiver<Job>, results: mpsc::Sender<Written>, limit: usize) {
     let jobs = futures::stream::unfold(jobs, |mut jobs| async { jobs.recv().await.map(|job| (job, jobs)) });
     jobs.for_each_concurrent(limit, |job| async {
-        let result = job.action.write(&client, &metrics).await;
-        // The reader is gone only when the process ends.
-        let _ = results.send(Written { job, result }).await;
+        if *desk.leads.borrow() {
+            let result = job.action.write(&desk.client, &desk.metrics).await;
+            // The reader is gone only when the process ends.
+            let _ = results.send(Written { job, result }).await;
+        }
     })
     .await;
 }

@@ -81,16 +81,16 @@ impl Reporter {
             News::Patched { target, add, remove, took } => {
                 let duration_ms = millis(took);
                 tracing::info!(
-                    target_id = %target, add = %Ids(&add), remove = %Ids(&remove), duration_ms, "{PATCHED}"
+                    target = %target, add = %Ids(&add), remove = %Ids(&remove), duration_ms, "{PATCHED}"
                 );
             }
             News::Refused { target, id, message, affected } => {
-                tracing::warn!(target_id = %target, identity = %id, error = message, "{REFUSED}");
+                tracing::warn!(target = %target, identity = %id, error = message, "{REFUSED}");
                 self.apply_errors(affected, &format!("{id}: {message}"));
             }
             News::Trouble { target, message, wait, affected } => {
                 let retry_ms = millis(wait);
-                tracing::warn!(target_id = %target, error = message, retry_ms, "{TROUBLE}");
+                tracing::warn!(target = %target, error = message, retry_ms, "{TROUBLE}");
                 self.apply_errors(affected, &format!("{target}: {message}"));
             }
             News::Unplaceable { affected, reason } => {

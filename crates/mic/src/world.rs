@@ -39,7 +39,9 @@ pub(crate) struct World {
     facts: Facts,
     lanes: Lanes,
     pending: Pending,
-    /// Pods to plan.
+    /// Pods that changed, to be weighed and planned.
+    changed: BTreeSet<ObjectRef>,
+    /// Pods to be planned.
     dirty: BTreeSet<ObjectRef>,
     /// Pods whose owners were told that their node cannot carry identities.
     told: HashSet<ObjectRef>,
@@ -71,6 +73,7 @@ impl World {
             facts: Facts::new(matching),
             lanes: Lanes::new(pacing, protected),
             pending: Pending::default(),
+            changed: BTreeSet::new(),
             dirty: BTreeSet::new(),
             told: HashSet::new(),
             news: Vec::new(),
@@ -87,7 +90,7 @@ impl World {
             self.protect(&record.identity);
         }
         let pods = self.facts.learn(happening);
-        self.dirty.extend(pods);
+        self.changed.extend(pods);
     }
 
     /// Whether it is known well enough to act.
@@ -97,7 +100,7 @@ impl World {
 
     /// Whether there are pods to plan.
     pub(crate) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.changed.is_empty() || !self.dirty.is_empty()
     }
 
     /// This process leads, and the ownership record says `ledgers`. From now on there are orders.
@@ -109,7 +112,7 @@ impl World {
 
     /// Plans everything again, in case a change was missed.
     pub(crate) fn check(&mut self) {
-        self.dirty.extend(self.facts.all_pods());
+        self.changed.extend(self.facts.all_pods());
     }
 
     /// A write ended.
@@ -185,13 +188,13 @@ impl World {
         orders
     }
 
-    /// Tells the lanes what the dirty pods need and hold, before any of them is planned: whether a
-    /// record may go depends on all users.
+    /// Tells the lanes what the changed pods need and hold, before any pod is planned: whether a record
+    /// may go depends on all users.
     fn weigh(&mut self) {
-        for pod in self.dirty.clone() {
+        for pod in std::mem::take(&mut self.changed) {
             let stake = self.stake(&pod);
-            let woken = self.lanes.set(&pod, &stake);
-            self.dirty.extend(woken);
+            self.dirty.extend(self.lanes.set(&pod, &stake));
+            self.dirty.insert(pod);
         }
     }
 

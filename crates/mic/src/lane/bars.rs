@@ -42,6 +42,11 @@ impl Bars {
         refused.chain(self.halves.iter().flatten()).cloned().collect()
     }
 
+    /// How many are set aside because they were refused.
+    pub(crate) fn count(&self, now: Instant) -> usize {
+        self.refused.values().filter(|bar| bar.until > now).count()
+    }
+
     /// When the next one of `needed` may be tried again.
     pub(crate) fn next(&self, needed: &Identities, now: Instant) -> Option<Instant> {
         let waiting = self.refused.iter().filter(|(id, bar)| bar.until > now && needed.contains(*id));

@@ -95,3 +95,28 @@ async fn a_scale_set_that_was_deleted_leaves_no_records_behind() {
     stage.until("gone", |stage| stage.records().is_empty()).await;
     stage.until("forgotten", |stage| stage.ownership().is_empty()).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_ownership_record_names_is_cleaned_up_in_an_empty_cluster_too() {
+    let mut stage = Stage::running().await;
+    stage.bound("app", "app");
+    stage.pod("web", "p", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    stage.kill().await;
+    for (kind, namespace, name) in [
+        ("pods", "web", "p"),
+        ("nodes", "", "a"),
+        ("nodes", "", "b"),
+        ("azureidentities", "ids", "app"),
+        ("azureidentitybindings", "ids", "app"),
+    ] {
+        stage.api.delete(kind, namespace, name);
+    }
+    let mut record = stage.api.get("azureassignedidentities", "default", "p-web-app").unwrap();
+    record["metadata"]["finalizers"] = serde_json::json!([]);
+    stage.api.apply("azureassignedidentities", record);
+    stage.api.delete("azureassignedidentities", "default", "p-web-app");
+    stage.start().await;
+    stage.until("taken off", |stage| stage.arm.names(&pool("pool")).is_empty()).await;
+    stage.until("forgotten", |stage| stage.ownership().is_empty()).await;
+}

@@ -139,3 +139,24 @@ async fn before_every_list_is_complete_nothing_is_removed() {
     assert!(stage.are_assigned(1));
     assert_eq!(stage.arm.patches().len(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_lost_the_lock_finishes_nothing_that_was_queued() {
+    let mut stage = Stage::running().await;
+    for n in 0..200 {
+        stage.bound(&format!("app{n}"), &format!("app{n}"));
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // Records and the lock can no longer be written; the records are tried again and again.
+    stage.api.fail(|method, path| {
+        (method != http::Method::GET).then(|| if path.contains("azureassigned") { 500 } else { 409 })
+    });
+    for n in 0..200 {
+        stage.pod("web", &format!("p{n}"), &format!("app{n}"), "a");
+    }
+    let error = stage.ended().await.unwrap_err().to_string();
+    assert!(error.contains("lost the leader lock"), "{error}");
+    stage.api.recover();
+    stage.settle().await;
+    assert_eq!((stage.records().len(), stage.arm.patches().len()), (0, 0));
+}

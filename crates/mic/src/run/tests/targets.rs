@@ -120,3 +120,14 @@ async fn what_the_ownership_record_names_is_cleaned_up_in_an_empty_cluster_too()
     stage.until("taken off", |stage| stage.arm.names(&pool("pool")).is_empty()).await;
     stage.until("forgotten", |stage| stage.ownership().is_empty()).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn w15_a_pod_whose_node_is_not_known_yet_waits_for_it() {
+    let stage = Stage::running().await;
+    stage.bound("app", "app");
+    stage.pod("web", "p", "app", "late");
+    stage.settle().await;
+    assert_eq!(stage.records(), []);
+    stage.node("late", "pool", 7);
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+}

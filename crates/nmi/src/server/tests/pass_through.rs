@@ -28,6 +28,16 @@ async fn everyone_may_read_instance_metadata_and_versions() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_pod_says_about_its_own_connection_does_not_reach_imds() {
+    let stage = Stage::standard().await;
+    let headers = [METADATA, ("connection", "keep-alive, x-hop"), ("x-hop", "1"), ("host", "evil.example")];
+    assert_eq!(stage.send("10.0.0.1", "GET", "/metadata/versions", &headers).await.status, 200);
+    let seen = &stage.imds.seen()[0].headers;
+    assert!(!seen.contains_key("x-hop") && !seen.contains_key("connection"), "{seen:?}");
+    assert_eq!(seen["host"], stage.imds.address.to_string());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_rest_is_for_excepted_pods_only() {
     let stage = with_excepted_pod().await;
     for (method, target) in [("GET", "/metadata/attested/document"), ("POST", "/metadata/scheduledevents")] {

@@ -3,6 +3,8 @@
 //! The numbers are those of the kernel's `include/uapi/linux/netfilter/nf_tables.h`. NAT and counters have no
 //! types in the netlink crate; they are written attribute by attribute.
 
+use std::net::Ipv4Addr;
+
 use netlink_packet_core::DefaultNla;
 use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, Cmp, DataAttribute, ExpressionAttribute, Expressions,
@@ -66,6 +68,7 @@ pub(super) fn content(ruleset: &Ruleset) -> Vec<NfTablesMessage> {
 fn new_chain(chain: &Chain) -> NfTablesMessage {
     let hook = match chain.hook {
         Hook::PreRouting => InetHookNumber::PreRouting,
+        Hook::Input => InetHookNumber::LocalIn,
         Hook::Forward => InetHookNumber::Forward,
     };
     NfTablesMessage::NewChain(ChainMessage {
@@ -104,9 +107,8 @@ fn matching(found: Match) -> Vec<Expression> {
         Match::ToLoopback => {
             vec![payload(NETWORK_HEADER, DESTINATION_ADDRESS, 1), compare(Operator::Equal, &[127])]
         }
-        Match::To(address) => {
-            vec![payload(NETWORK_HEADER, DESTINATION_ADDRESS, 4), compare(Operator::Equal, &address.octets())]
-        }
+        Match::To(address) => destination(Operator::Equal, address),
+        Match::NotTo(address) => destination(Operator::NotEqual, address),
         Match::TcpPort(port) => vec![
             meta(MetaKey::L4Proto),
             compare(Operator::Equal, &[TCP]),
@@ -114,6 +116,10 @@ fn matching(found: Match) -> Vec<Expression> {
             compare(Operator::Equal, &port.to_be_bytes()),
         ],
     }
+}
+
+fn destination(operator: Operator, address: Ipv4Addr) -> Vec<Expression> {
+    vec![payload(NETWORK_HEADER, DESTINATION_ADDRESS, 4), compare(operator, &address.octets())]
 }
 
 fn concluding(verdict: Verdict) -> Vec<Expression> {

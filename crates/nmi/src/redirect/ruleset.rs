@@ -1,9 +1,10 @@
 //! Which rules make pods meet NMI instead of the instance metadata service?
 //!
-//! The table has three chains. `guard` sees packets first, before connection tracking: nothing from outside the
+//! The table has four chains. `guard` sees packets first, before connection tracking: nothing from outside the
 //! node's own network stack may be addressed to 127.0.0.0/8 (which matters once `route_localnet` is on), nor to
-//! the listener's port, which is open to redirected traffic only. `redirect` rewrites the destination; it comes
-//! just before the chains that iptables made, so that a leftover of aad-pod-identity never sees the packet.
+//! the listener, which is open to redirected traffic only. `redirect` rewrites the destination; it comes just
+//! before the chains that iptables made, so that a leftover of aad-pod-identity never sees the packet. `port`
+//! closes the listener's port on all other addresses of the node, should NMI listen on every one.
 //! `fence` drops what would still be forwarded to the metadata service, should the rewriting ever not happen.
 //!
 //! `redirect` rewrites to an address (`dnat to`) and never to "this machine" (`redirect`): on a routed node the
@@ -53,6 +54,7 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hook {
     PreRouting,
+    Input,
     Forward,
 }
 
@@ -74,6 +76,8 @@ pub(super) enum Match {
     ToLoopback,
     /// It is addressed to this host.
     To(Ipv4Addr),
+    /// It is addressed to any other host.
+    NotTo(Ipv4Addr),
     /// It is TCP for this port.
     TcpPort(u16),
 }
@@ -129,6 +133,21 @@ impl Ruleset {
                 Door::Closed => vec![silence, rewrite],
             },
         };
+        let port = Chain {
+            name: "port",
+            kind: Kind::Filter,
+            hook: Hook::Input,
+            priority: 0,
+            rules: vec![Rule {
+                matches: vec![
+                    Match::FromOutside,
+                    Match::NotTo(*listener.ip()),
+                    Match::TcpPort(listener.port()),
+                ],
+                verdict: Verdict::Drop,
+                comment: "redirected traffic only, on any address",
+            }],
+        };
         let fence = Chain {
             name: "fence",
             kind: Kind::Filter,
@@ -136,7 +155,7 @@ impl Ruleset {
             priority: 0,
             rules: vec![Rule { matches: to_metadata, verdict: Verdict::Drop, comment: "never past NMI" }],
         };
-        Self { chains: vec![guard, redirect, fence] }
+        Self { chains: vec![guard, redirect, port, fence] }
     }
 }
 
@@ -178,6 +197,7 @@ impl Hook {
     fn name(self) -> &'static str {
         match self {
             Self::PreRouting => "prerouting",
+            Self::Input => "input",
             Self::Forward => "forward",
         }
     }
@@ -192,6 +212,7 @@ impl Display for Rule {
                 Match::FromOutside => write!(f, "iif != lo ")?,
                 Match::ToLoopback => write!(f, "ip daddr 127.0.0.0/8 ")?,
                 Match::To(address) => write!(f, "ip daddr {address} ")?,
+                Match::NotTo(address) => write!(f, "ip daddr != {address} ")?,
                 Match::TcpPort(port) => write!(f, "tcp dport {port} ")?,
             }
         }
@@ -225,6 +246,10 @@ mod tests {
           chain redirect {
             type nat hook prerouting priority -101; policy accept;
             ip daddr 169.254.169.254 tcp dport 80 counter dnat to 10.240.0.4:2579 comment "pods meet NMI"
+          }
+          chain port {
+            type filter hook input priority 0; policy accept;
+            iif != lo ip daddr != 10.240.0.4 tcp dport 2579 counter drop comment "redirected traffic only, on any address"
           }
           chain fence {
             type filter hook forward priority 0; policy accept;

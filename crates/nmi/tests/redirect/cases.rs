@@ -12,7 +12,9 @@ use podid_nmi::redirect::{Destination, Error, Redirect, Settings, decide, detect
 
 use crate::agent::{Agent, SETTINGS, clean_up, runtime, start_process};
 use crate::intruder::{Damage, EVERY_DAMAGE, add_leftover, damage, dnat_everything, dnat_nothing};
-use crate::world::{LISTENER, METADATA, NODE, ROUTED, World, ask, loopback_route, nmi_heard, route_localnet};
+use crate::world::{
+    BRIDGE, LISTENER, METADATA, NODE, ROUTED, World, ask, loopback_route, nmi_heard, route_localnet,
+};
 
 /// How long a repair may take on a busy machine.
 const REPAIRED_AFTER: Duration = Duration::from_secs(5);
@@ -23,6 +25,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("loopback_of_the_node_is_closed_to_pods", loopback_is_closed),
     ("a_listener_on_loopback_serves_where_route_localnet_is_on", listener_on_loopback),
     ("the_listeners_port_is_open_to_redirected_traffic_only", direct_connections),
+    ("the_port_is_closed_on_every_other_address_of_the_node", other_addresses),
     ("a_leftover_of_the_original_never_sees_the_packets", leftover),
     ("without_the_rewriting_packets_do_not_get_past_the_node", fence),
     ("an_owned_table_cannot_be_damaged", owned_table),
@@ -103,6 +106,17 @@ fn direct_connections() {
     assert!(world.routed.meets_silence(LISTENER));
     assert!(world.bridged.meets_silence(LISTENER));
     assert_eq!(world.node.call(LISTENER), Some(format!("nmi {NODE}")));
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+}
+
+fn other_addresses() {
+    let world = World::new();
+    world.listen(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, LISTENER.port()));
+    let other = SocketAddrV4::new(BRIDGE, LISTENER.port());
+    assert!(world.bridged.call(other).is_some(), "reachable without us");
+    let _agent = Agent::start(&world.node).expect("installed");
+    assert!(world.bridged.meets_silence(other));
+    assert!(world.routed.meets_silence(other));
     assert_eq!(world.heard_by_pods(), nmi_heard());
 }
 

@@ -22,7 +22,7 @@ pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(10, 240, 0, 1);
 pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(NODE, 2579);
 pub(crate) const ROUTED: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 2);
 pub(crate) const BRIDGED: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 2);
-const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 1);
+pub(crate) const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 1);
 const NEXT_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
 
 /// How long a connection that should succeed may take.

@@ -70,6 +70,8 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
+                // A small answer would otherwise wait for the client's delayed acknowledgement, 40 ms.
+                let _ = stream.set_nodelay(true);
                 connections.spawn(serve_connection(server.clone(), access.tls.clone(), stream));
             }
             Err(error) => {

@@ -50,6 +50,8 @@ pub(crate) async fn listen<A, F, S, E>(
             sleep(Duration::from_millis(50)).await;
             continue;
         };
+        // A small answer would otherwise wait for the client's delayed acknowledgement, 40 ms.
+        let _ = stream.set_nodelay(true);
         let handshake = accept(stream);
         connections.spawn(connection(handshake, peer, service, azure.clone(), stop.clone()));
     }

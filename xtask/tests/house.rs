@@ -76,14 +76,21 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap()
 }
 
+/// Tests, what they are built with, and benches.
 fn is_test_file(path: &str) -> bool {
-    path.contains("/tests/") || file_name(path) == "tests.rs"
+    let folders = ["/tests/", "/testing/", "/benches/"];
+    folders.iter().any(|folder| path.contains(folder))
+        || ["tests.rs", "testing.rs"].contains(&file_name(path))
 }
 
-/// Lines that are neither blank nor comments, up to the tests at the end of the file.
+/// The text up to the tests at the end of the file.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap()
+}
+
+/// Lines of code that are neither blank nor comments.
 fn code_lines(text: &str) -> usize {
-    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-    code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
+    code(text).lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
 }
 
 #[test]
@@ -142,6 +149,16 @@ fn no_test_is_left_out_in_silence() {
     let ignores = |text: &str| text.lines().any(|line| line.trim_start().starts_with("#[ignore"));
     let left_out = files_where(|_, text| ignores(text));
     assert!(left_out.is_empty(), "the test command does not run what is ignored in {left_out:?}");
+}
+
+#[test]
+fn no_task_of_a_role_can_die_unseen() {
+    let roles = ["crates/mic/src/", "crates/nmi/src/"];
+    let loose = files_where(|path, text| {
+        let role = roles.iter().any(|role| path.starts_with(role)) && !is_test_file(path);
+        role && code(text).contains("tokio::spawn")
+    });
+    assert!(loose.is_empty(), "spawn through podid_runtime::tasks instead: {loose:?}");
 }
 
 #[test]

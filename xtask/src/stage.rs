@@ -86,7 +86,8 @@ impl Stage {
                 command::tests(tests)
             }
             Self::Docs => {
-                let mut doc = workspace.cargo(["doc", "--locked", "--workspace", "--no-deps"]);
+                let inside = "--document-private-items";
+                let mut doc = workspace.cargo(["doc", "--locked", "--workspace", "--no-deps", inside]);
                 doc.env("RUSTDOCFLAGS", "--deny=warnings");
                 command::check(doc)
             }

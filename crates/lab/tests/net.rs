@@ -53,11 +53,23 @@ struct Tally {
 }
 
 fn main() -> ExitCode {
-    if env::args().any(|argument| argument == "--list") {
-        return ExitCode::SUCCESS;
+    match env::args().nth(1).as_deref() {
+        Some("--list") => return ExitCode::SUCCESS,
+        Some("--probe") => {
+            println!(
+                "{}",
+                probe().map_or_else(|error| error.to_string(), |()| "nothing is denied".to_owned())
+            );
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     let root = nix::unistd::geteuid().is_root();
     let mut tally = if root { again_as_nobody() } else { Tally::default() };
+    if !root {
+        let outcome = panic::catch_unwind(probe_names_what_is_forbidden);
+        tally.count("probe_names_what_is_forbidden", &outcome.map_err(|_| "see the panic above".to_owned()));
+    }
     let mut namespaces = CloneFlags::CLONE_NEWNET;
     if !root {
         namespaces |= CloneFlags::CLONE_NEWUSER;
@@ -152,6 +164,13 @@ fn caller_seen(from: &Namespace, to: &Namespace, at: Ipv4Addr, port: u16) -> Opt
         }
         server.join().expect("server")
     })
+}
+
+/// In a process of its own, because the probe starts threads, and afterwards a user namespace is entered.
+fn probe_names_what_is_forbidden() {
+    let output = Command::new("/proc/self/exe").arg("--probe").output().expect("probe");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("not permitted to create a network namespace"), "{told}");
 }
 
 fn probe_finds_nothing_denied(_: &World) {

@@ -68,6 +68,8 @@ struct Seen {
     present: Present,
     etag: Option<String>,
     at: Instant,
+    /// It does not exist, which was told.
+    missing: bool,
     /// What a failed PATCH may or may not have changed.
     doubtful: Identities,
 }
@@ -213,7 +215,7 @@ impl Lane {
                 self.compare_at = Some(now + LOOK_AGAIN);
                 self.not_before = self.compare_at;
                 let notice = Notice::Trouble { message: refusal.to_string(), wait: LOOK_AGAIN };
-                (Next::Wait(self.not_before), Some(notice))
+                (Next::Wait(self.not_before), Some(notice).filter(|_| !seen.missing))
             }
             Ok(decision) if !decision.patches.is_empty() => {
                 let next = match self.patched.map(|at| at + PACE).filter(|at| *at > now) {
@@ -276,7 +278,7 @@ impl Lane {
         };
         self.compare_at = Some(now + wait);
         self.not_before = None;
-        self.seen = Some(Seen { present, etag, at: now, doubtful: Identities::new() });
+        self.seen = Some(Seen { present, etag, at: now, missing: false, doubtful: Identities::new() });
     }
 
     fn patched(&mut self, patch: Patch, now: Instant) -> Notice {
@@ -311,6 +313,9 @@ impl Lane {
     /// Nothing is on a target that does not exist. It is looked for again, in case it comes back.
     fn missing(&mut self, now: Instant) -> Notice {
         self.saw(Reading { present: Present { deleting: true, ..Present::default() }, etag: None }, now);
+        if let Some(seen) = &mut self.seen {
+            seen.missing = true;
+        }
         Notice::Trouble { message: Fault::Missing.to_string(), wait: LOOK_AGAIN }
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use podid_core::ids::ClientId;
 use podid_core::select::Matching;
 use podid_mic::{Cloud, Config, Lock};
@@ -120,7 +120,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-        podid_mic::run(config, shutdown).await?;
+        // Its messages tell their causes themselves; the chain would tell them twice.
+        podid_mic::run(config, shutdown).await.map_err(|error| anyhow!("{error}"))?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -297,6 +297,7 @@ fn a_target_that_does_not_exist_holds_nothing_and_is_looked_for_again() {
     let notices = case.lane.finish(Done::Read(Err(Fault::Missing)), case.now);
     assert!(matches!(&notices[..], [Notice::Trouble { .. }]));
     assert_eq!((case.standing("a"), case.standing("b")), (Standing::Absent, Standing::Absent));
+    assert_eq!(case.lane.next(&case.wish, &Protected::default(), case.now).1, None, "told once");
     assert_eq!(case.wait(), LOOK_AGAIN);
     case.pass(LOOK_AGAIN);
     assert_eq!(case.read_and_patch().1, ["a"]);

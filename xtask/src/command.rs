@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
+use crate::leak::holds_token;
 use crate::tally::Tally;
 
 /// Runs a program whose success is one check.
@@ -15,7 +16,7 @@ pub(crate) fn check(mut command: Command) -> anyhow::Result<Tally> {
 
 /// Runs a program that prints closing lines of tests, and adds them up.
 ///
-/// A program that fails without having counted a failure (it did not compile, or it crashed) is one failure
+/// A token in its output is a failure. A program that fails without having counted a failure (it did not compile, or it crashed) is one failure
 /// more; one that succeeds without having counted anything ran no test, and that is a failure too.
 pub(crate) fn tests(command: Command) -> anyhow::Result<Tally> {
     tests_to(command, &mut std::io::stdout())
@@ -38,17 +39,21 @@ fn tests_to(mut command: Command, to: &mut impl Write) -> anyhow::Result<Tally> 
     Ok(tally)
 }
 
-/// Copies lines and adds up those that count tests.
+/// Copies lines and adds up those that count tests; in place of one with a token it says so.
 fn count(from: impl Read, to: &mut impl Write) -> anyhow::Result<Tally> {
     let mut tally = Tally::default();
     let mut lines = BufReader::new(from);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
-        to.write_all(&line)?;
-        to.flush()?;
-        if let Some(counted) = Tally::parse(String::from_utf8_lossy(&line).trim_end()) {
-            tally += counted;
+        let text = String::from_utf8_lossy(&line);
+        if holds_token(&text) {
+            writeln!(to, "LEAK: here a test printed a token, which is not repeated")?;
+            tally += Tally::FAILED;
+        } else {
+            to.write_all(&line)?;
+            tally += Tally::parse(text.trim_end()).unwrap_or_default();
         }
+        to.flush()?;
         line.clear();
     }
     Ok(tally)
@@ -84,6 +89,16 @@ mod tests {
         let tally = count(&output[..], &mut copy).unwrap();
         assert_eq!(tally, Tally { passed: 5, failed: 1, skipped: 1 });
         assert_eq!(copy, output);
+    }
+
+    #[test]
+    fn a_printed_token_is_a_failure_and_goes_no_further() {
+        let token =
+            ["eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9", "eyJhdWQiOiJodHRwczovL3ZhdWx0In0", "c2ln"].join(".");
+        let mut copy = Vec::new();
+        let tally = count(format!("got {token}\n1 passed, 0 failed\n").as_bytes(), &mut copy).unwrap();
+        assert_eq!((tally.passed, tally.failed), (1, 1));
+        assert!(!String::from_utf8(copy).unwrap().contains("eyJ"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod bench;
 mod command;
 mod deny;
 mod generate;
+mod leak;
 mod report;
 mod stage;
 mod tally;

@@ -24,6 +24,7 @@ const CASES: &[Case] = &[
     ("a_malformed_identity_is_refused", a_malformed_identity_is_refused),
     ("a_typo_is_refused", a_typo_is_refused),
     ("logs_are_followed_while_the_pod_runs", logs_are_followed_while_the_pod_runs),
+    ("no_log_holds_a_token", no_log_holds_a_token),
     ("a_deleted_pod_s_process_is_gone", a_deleted_pod_s_process_is_gone),
     ("a_deleted_namespace_takes_everything_along", a_deleted_namespace_takes_everything_along),
 ];
@@ -151,6 +152,25 @@ fn a_typo_is_refused(lab: &Lab) {
 fn logs_are_followed_while_the_pod_runs(lab: &Lab) {
     lab.apply(&pod("talker", "any", r#"["sh", "-c", "echo one; sleep 1; echo two"]"#));
     assert_eq!(lab.kubectl(&["logs", "--follow", "talker", "--namespace=kubectl"]), "one\ntwo\n");
+}
+
+fn no_log_holds_a_token(lab: &Lab) {
+    let pods = lab.kubectl(&[
+        "get",
+        "pods",
+        "-A",
+        "--output=jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{'\\n'}{end}",
+    ]);
+    for pod in pods.lines() {
+        let (namespace, name) = pod.split_once('/').unwrap();
+        if name == "web" {
+            continue;
+        }
+        let log = lab.kubectl(&["logs", name, "--namespace", namespace]);
+        // What every JWT begins with: base64url of `{"`.
+        assert!(!log.contains("eyJ"), "the log of {pod} holds a token");
+        assert!(!log.is_empty(), "{pod} logs nothing");
+    }
 }
 
 fn a_deleted_pod_s_process_is_gone(lab: &Lab) {

@@ -3,6 +3,7 @@
 //! Those of both generations of the original are accepted: `--subscriptionid`, `--clientid` and
 //! `--resourcegroup` of the tutorial, and the hyphenated ones of its later releases (peer contract §8).
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -59,19 +60,33 @@ pub struct Args {
 /// Runs the demo until it is told to stop, or for one round.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     args.logging.init()?;
-    println!("starting demo pod {}/{} {}", args.pod_namespace, args.pod_name, args.pod_ip);
+    say(&args.opening());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let succeeded = runtime.block_on(async {
         let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
-        let rounds = podid_demo::run(args.config(), |line| println!("{line}"), shutdown.begun());
+        let rounds = podid_demo::run(args.config(), |line| say(&line), shutdown.begun());
         anyhow::Ok(rounds.await)
     })?;
     Ok(if succeeded || !args.once { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Prints a line at once. Nobody may be reading any more, and that is no reason to stop.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 // === impl Args ===
 
 impl Args {
+    /// The first line: which pod this is, where the environment tells.
+    fn opening(&self) -> String {
+        let Self { pod_namespace, pod_name, pod_ip, .. } = self;
+        if pod_name.is_empty() {
+            return "starting demo, outside of a pod as far as MY_POD_NAME tells".to_owned();
+        }
+        format!("starting demo pod {pod_namespace}/{pod_name} {pod_ip}")
+    }
+
     fn config(&self) -> Config {
         let vault = self.keyvault_name.as_ref().zip(self.keyvault_secret_name.as_ref());
         Config {
@@ -147,6 +162,16 @@ mod tests {
         assert_eq!((&*secret.vault, &*secret.url), ("kv", "https://kv.vault.azure.net"));
         let elsewhere = config(&["--keyvault-name=kv.vault.azure.cn", "--keyvault-secret-name=s"]);
         assert_eq!(elsewhere.secret.unwrap().url, "https://kv.vault.azure.cn");
+    }
+
+    #[test]
+    fn the_first_line_names_the_pod_if_there_is_one() {
+        let opening = |arguments: &[&str]| {
+            Demo::try_parse_from([&["demo"], arguments].concat()).unwrap().args.opening()
+        };
+        let pod = ["--pod-name=demo", "--pod-namespace=my-app", "--pod-ip=10.0.0.7"];
+        assert_eq!(opening(&pod), "starting demo pod my-app/demo 10.0.0.7");
+        assert!(opening(&[]).starts_with("starting demo, outside"));
     }
 
     #[test]

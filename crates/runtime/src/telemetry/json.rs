@@ -5,9 +5,10 @@
 
 use std::error::Error;
 use std::fmt::{self, Debug};
+use std::io;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::RecordFields;
@@ -15,6 +16,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
+/// What tracing calls the text of an event.
 const MESSAGE: &str = "message";
 
 /// Formats events; the clock is given so that tests can stop it.
@@ -25,14 +27,19 @@ pub(super) struct Json {
 /// Formats the fields of spans and events as `,"key":value`.
 pub(super) struct Fields;
 
+/// Writes either the value of the message or all other fields, straight into the line: a busy agent writes a line
+/// per request, so nothing is put together on the way.
 struct Visitor<'a, 'w> {
     writer: &'a mut Writer<'w>,
+    message: bool,
     result: fmt::Result,
 }
 
-/// Picks the message out of an event's fields.
-#[derive(Default)]
-struct Message(String);
+/// A value as its `Debug` shows it.
+struct Shown<'a>(&'a dyn Debug);
+
+/// Takes serde_json's bytes, which are whole characters in each write.
+struct Characters<'a, 'w>(&'a mut Writer<'w>);
 
 // === impl Json ===
 
@@ -53,11 +60,13 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut message = Message::default();
-        event.record(&mut message);
         let level = level(*event.metadata().level());
         write!(writer, "{{\"ts\":\"{:.6}\",\"level\":\"{level}\",\"msg\":", (self.clock)())?;
-        write_value(&mut writer, &message.0)?;
+        if event.metadata().fields().field(MESSAGE).is_some() {
+            visit(&mut writer, event, true)?;
+        } else {
+            writer.write_str("\"\"")?;
+        }
         ctx.format_fields(writer.by_ref(), event)?;
         for span in ctx.event_scope().into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
@@ -72,24 +81,31 @@ where
 
 impl<'w> FormatFields<'w> for Fields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut visitor = Visitor { writer: &mut writer, result: Ok(()) };
-        fields.record(&mut visitor);
-        visitor.result
+        visit(&mut writer, fields, false)
     }
 }
 
 // === impl Visitor ===
 
+fn visit<R: RecordFields>(writer: &mut Writer<'_>, fields: R, message: bool) -> fmt::Result {
+    let mut visitor = Visitor { writer, message, result: Ok(()) };
+    fields.record(&mut visitor);
+    visitor.result
+}
+
 impl Visitor<'_, '_> {
     fn write(&mut self, field: &Field, value: &impl Serialize) {
-        if self.result.is_err() || field.name() == MESSAGE {
-            return;
+        if self.result.is_ok() && self.message == (field.name() == MESSAGE) {
+            self.result = self.try_write(field, value);
         }
-        let clash = if matches!(field.name(), "ts" | "level" | "msg") { "_" } else { "" };
-        self.result = write!(self.writer, ",\"{}{clash}\":", field.name());
-        if self.result.is_ok() {
-            self.result = write_value(self.writer, value);
+    }
+
+    fn try_write(&mut self, field: &Field, value: &impl Serialize) -> fmt::Result {
+        if !self.message {
+            let clash = if matches!(field.name(), "ts" | "level" | "msg") { "_" } else { "" };
+            write!(self.writer, ",\"{}{clash}\":", field.name())?;
         }
+        serde_json::to_writer(Characters(self.writer), value).map_err(|_| fmt::Error)
     }
 }
 
@@ -115,33 +131,32 @@ impl Visit for Visitor<'_, '_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.write(field, &value.to_string());
+        self.write(field, &Shown(&format_args!("{value}")));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.write(field, &format!("{value:?}"));
+        self.write(field, &Shown(value));
     }
 }
 
-// === impl Message ===
+// === impl Shown, Characters ===
 
-impl Visit for Message {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == MESSAGE {
-            self.0 = value.into();
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == MESSAGE {
-            self.0 = format!("{value:?}");
-        }
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:?}", self.0))
     }
 }
 
-fn write_value(writer: &mut Writer<'_>, value: &impl Serialize) -> fmt::Result {
-    let text = serde_json::to_string(value).map_err(|_| fmt::Error)?;
-    writer.write_str(&text)
+impl io::Write for Characters<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_str(text).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn level(level: Level) -> &'static str {

@@ -126,6 +126,18 @@ fn json_has_time_level_message_and_typed_fields_in_this_order() {
 }
 
 #[test]
+fn json_holds_whatever_text_comes_from_outside() {
+    let odd = "ünï \u{1f511} \"quoted\" \\ \u{7}";
+    let log = log(Format::Json, false, || {
+        info!(text = odd, shown = %odd, error = &io::Error::other(odd) as &dyn std::error::Error, absent = None::<u8>);
+    });
+    let json: serde_json::Value = serde_json::from_str(&log).unwrap();
+    assert_eq!((&json["msg"], &json["text"]), (&"".into(), &odd.into()));
+    assert_eq!((&json["shown"], &json["error"]), (&odd.into(), &odd.into()));
+    assert_eq!(json.get("absent"), None);
+}
+
+#[test]
 fn a_field_cannot_replace_time_level_or_message() {
     let log = log(Format::Json, false, || info!(level = "none", msg = "other", ts = 1, "real"));
     let json: serde_json::Value = serde_json::from_str(&log).unwrap();

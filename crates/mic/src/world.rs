@@ -9,6 +9,7 @@ mod index;
 mod jobs;
 mod lanes;
 mod pending;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -16,21 +17,22 @@ use std::time::Duration;
 use podid_core::assign::{Ledger, Protected};
 use podid_core::desired::{Desired, Key};
 use podid_core::facts::{AssignmentState, Identity, Pod};
-use podid_core::ids::{ComputeId, IdentityResourceId, NodeName, ObjectRef};
+use podid_core::ids::{ComputeId, NodeName, ObjectRef};
 use podid_core::plan::{Standing, plan};
 use podid_core::select::Matching;
 use podid_kube::call::CallError;
 use podid_kube::watch::Change;
 use tokio::time::Instant;
 
-use crate::lane::{Notice, Pacing, Work};
-use crate::news::{Affected, News};
+use crate::lane::{Pacing, Work};
+use crate::news::News;
 use crate::records::{Action, Job, Written, asked};
 use crate::worker::Report;
 pub(crate) use facts::Happening;
 use facts::{Facts, Place};
 use lanes::{Lanes, Stake, Step};
 use pending::Pending;
+use tell::affected;
 
 /// Everything that is known, and what follows from it.
 #[derive(Debug)]
@@ -84,7 +86,13 @@ impl World {
     /// Takes in a change.
     pub(crate) fn learn(&mut self, happening: Happening) {
         if let Happening::Identity(Change::Applied(identity)) = &happening {
-            self.judge(&identity.fact);
+            let fact = &identity.fact;
+            self.protect(fact);
+            let known = self.facts.identity(&fact.id).map(|known| known.fact.spec_hash);
+            // Who does not lead tells nobody anything.
+            if self.leads && known != Some(fact.spec_hash) {
+                self.judge(fact);
+            }
         }
         if let Happening::Record(Change::Applied(record)) = &happening {
             self.protect(&record.identity);
@@ -107,6 +115,9 @@ impl World {
     pub(crate) fn lead(&mut self, ledgers: BTreeMap<ComputeId, Ledger>) {
         self.leads = true;
         self.lanes.open(ledgers);
+        for identity in self.facts.all_identities() {
+            self.judge(&identity.fact);
+        }
         self.check();
     }
 
@@ -266,79 +277,11 @@ impl World {
         }
     }
 
-    fn complain(&mut self, pod: &ObjectRef, complaint: Option<News>) {
-        match complaint {
-            None => drop(self.told.remove(pod)),
-            Some(news) => {
-                if self.told.insert(pod.clone()) {
-                    self.news.push(news);
-                }
-            }
-        }
-    }
-
-    /// An identity that cannot be used is told to its owner; a protected one is remembered.
-    fn judge(&mut self, identity: &Identity) {
-        self.protect(identity);
-        let known = self.facts.identity(&identity.id).map(|known| known.fact.spec_hash);
-        if let Err(invalid) = &identity.kind
-            && known != Some(identity.spec_hash)
-        {
-            self.news.push(News::InvalidIdentity {
-                identity: identity.id.clone(),
-                uid: identity.uid.clone(),
-                reason: invalid.to_string(),
-            });
-        }
-    }
-
     fn protect(&mut self, identity: &Identity) {
         if let (Ok(kind), Some(id)) = (&identity.kind, identity.resource_id())
             && self.lanes.protects(kind.client_id())
         {
             self.lanes.protect(id);
         }
-    }
-
-    fn notice(&mut self, target: &ComputeId, notice: Notice, took: Duration) {
-        let target = target.clone();
-        match notice {
-            Notice::Patched { add, remove } => {
-                self.news.push(News::Patched { target, add, remove, took });
-            }
-            Notice::Refused { ids, message } => {
-                for id in ids {
-                    let affected = self.affected(&target, std::slice::from_ref(&id));
-                    let (target, message) = (target.clone(), message.clone());
-                    self.news.push(News::Refused { target, id, message, affected });
-                }
-            }
-            Notice::Trouble { message, wait } => {
-                let affected = self.affected(&target, &self.lanes.missing(&target));
-                self.news.push(News::Trouble { target, message, wait, affected });
-            }
-        }
-    }
-
-    /// The bindings that wait for `ids` on `target`, each with one of its pods.
-    fn affected(&self, target: &ComputeId, ids: &[IdentityResourceId]) -> Vec<Affected> {
-        let pods = ids.iter().flat_map(|id| self.lanes.needing(target, id));
-        let pods: Vec<&Pod> = pods.filter_map(|pod| self.facts.pod(&pod)).collect();
-        let mut found = BTreeMap::new();
-        for wanted in pods.iter().flat_map(|pod| self.facts.desired(pod).desired) {
-            if wanted.resource_id().is_some_and(|id| ids.contains(id)) {
-                found.entry(wanted.grant.binding.id.clone()).or_insert_with(|| affected(&wanted));
-            }
-        }
-        found.into_values().collect()
-    }
-}
-
-fn affected(wanted: &Desired<'_>) -> Affected {
-    Affected {
-        binding: wanted.grant.binding.id.clone(),
-        uid: wanted.grant.binding.uid.clone(),
-        pod: wanted.pod.id.clone(),
-        node: wanted.node.clone(),
     }
 }

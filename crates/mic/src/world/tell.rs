@@ -1,0 +1,80 @@
+//! What of the decisions should somebody be told, and whom does it concern?
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use podid_core::desired::Desired;
+use podid_core::facts::{Identity, Pod};
+use podid_core::ids::{ComputeId, IdentityResourceId, ObjectRef};
+
+use super::World;
+use crate::lane::Notice;
+use crate::news::{Affected, News};
+
+impl World {
+    /// Tells once, as long as it lasts, that `pod` is on a node that cannot carry identities.
+    pub(super) fn complain(&mut self, pod: &ObjectRef, complaint: Option<News>) {
+        match complaint {
+            None => drop(self.told.remove(pod)),
+            Some(news) => {
+                if self.told.insert(pod.clone()) {
+                    self.news.push(news);
+                }
+            }
+        }
+    }
+
+    /// Tells the owner of `identity` if it cannot be used.
+    pub(super) fn judge(&mut self, identity: &Identity) {
+        if let Err(invalid) = &identity.kind {
+            self.news.push(News::InvalidIdentity {
+                identity: identity.id.clone(),
+                uid: identity.uid.clone(),
+                reason: invalid.to_string(),
+            });
+        }
+    }
+
+    /// Tells what happened to a target, after work that took `took`.
+    pub(super) fn notice(&mut self, target: &ComputeId, notice: Notice, took: Duration) {
+        let target = target.clone();
+        match notice {
+            Notice::Patched { add, remove } => {
+                self.news.push(News::Patched { target, add, remove, took });
+            }
+            Notice::Refused { ids, message } => {
+                for id in ids {
+                    let affected = self.affected(&target, std::slice::from_ref(&id));
+                    let (target, message) = (target.clone(), message.clone());
+                    self.news.push(News::Refused { target, id, message, affected });
+                }
+            }
+            Notice::Trouble { message, wait } => {
+                let affected = self.affected(&target, &self.lanes.missing(&target));
+                self.news.push(News::Trouble { target, message, wait, affected });
+            }
+        }
+    }
+
+    /// The bindings that wait for `ids` on `target`, each with one of its pods.
+    fn affected(&self, target: &ComputeId, ids: &[IdentityResourceId]) -> Vec<Affected> {
+        let pods = ids.iter().flat_map(|id| self.lanes.needing(target, id));
+        let pods: Vec<&Pod> = pods.filter_map(|pod| self.facts.pod(&pod)).collect();
+        let mut found = BTreeMap::new();
+        for wanted in pods.iter().flat_map(|pod| self.facts.desired(pod).desired) {
+            if wanted.resource_id().is_some_and(|id| ids.contains(id)) {
+                found.entry(wanted.grant.binding.id.clone()).or_insert_with(|| affected(&wanted));
+            }
+        }
+        found.into_values().collect()
+    }
+}
+
+pub(super) fn affected(wanted: &Desired<'_>) -> Affected {
+    Affected {
+        binding: wanted.grant.binding.id.clone(),
+        uid: wanted.grant.binding.uid.clone(),
+        pod: wanted.pod.id.clone(),
+        node: wanted.node.clone(),
+    }
+}

@@ -20,6 +20,7 @@ use podid_core::facts::{AssignmentState, Identity, Pod};
 use podid_core::ids::{ComputeId, NodeName, ObjectRef};
 use podid_core::plan::{Standing, plan};
 use podid_core::select::Matching;
+use podid_core::target::NoTarget;
 use podid_kube::call::CallError;
 use podid_kube::watch::Change;
 use tokio::time::Instant;
@@ -244,14 +245,17 @@ impl World {
             self.facts.record(id).is_some_and(|record| Key::of(record) != *key) || self.pending.takes(id, key)
         };
         let steps = plan(&desired, &current, self.matching, standing, taken);
-        let jobs: Vec<_> = steps.iter().filter_map(|step| jobs::job(step, &self.facts)).collect();
+        let possible: Vec<_> = steps.iter().filter_map(|step| jobs::job(step, &self.facts)).collect();
         self.complain(id, complaint);
-        jobs.into_iter()
-            .map(|(job, effect)| {
+        let mut jobs = Vec::new();
+        for (job, effect) in possible {
+            // Of two steps for one assignment the second comes in the next plan.
+            if !self.pending.blocks(&job.key) {
                 self.pending.begin(job.key.clone(), effect);
-                job
-            })
-            .collect()
+                jobs.push(job);
+            }
+        }
+        jobs
     }
 
     /// What `pod` should have where its node can carry it, and what to say where it cannot. None while
@@ -273,6 +277,8 @@ impl World {
     fn standing(&self, node: &NodeName, identity: &Identity) -> Standing {
         match (identity.resource_id(), self.facts.place(node)) {
             (Some(id), Place::On(target)) => self.lanes.standing(target, id),
+            // Where it is may still be told; what was assigned there is not forgotten before.
+            (Some(_), Place::Nowhere(NoTarget::Empty)) => Standing::Unknown,
             _ => Standing::Apart,
         }
     }

@@ -205,21 +205,35 @@ impl Facts {
         }
     }
 
+    /// A node that registers again may lack its provider id for a moment; it has not moved.
     fn node_applied(&mut self, node: &Node) -> Vec<ObjectRef> {
-        let place = target(node);
-        let known = self.nodes.insert(node.name.clone(), KnownNode { place, gone: false });
-        let changed = known.is_none_or(|known| known.place != self.nodes[&node.name].place);
-        if changed { self.pods_by_node.get(&node.name).cloned().collect() } else { Vec::new() }
+        let known = self.nodes.remove(&node.name).map(|known| known.place);
+        let place = match (target(node), known.clone()) {
+            (Err(NoTarget::Empty), Some(Ok(before))) => Ok(before),
+            (place, _) => place,
+        };
+        let changed = known.as_ref() != Some(&place);
+        self.nodes.insert(node.name.clone(), KnownNode { place, gone: false });
+        if changed { self.pods_on(&node.name) } else { Vec::new() }
     }
 
     /// What a vanished node was on stays known while something there is left to clean up (W-16).
     fn node_gone(&mut self, name: &NodeName) -> Vec<ObjectRef> {
-        if self.pods_by_node.get(name).next().is_none() {
-            self.nodes.remove(name);
-        } else if let Some(known) = self.nodes.get_mut(name) {
-            known.gone = true;
+        let pods = self.pods_on(name);
+        match self.nodes.get_mut(name) {
+            Some(known) if known.place.is_ok() && !pods.is_empty() => {
+                known.gone = true;
+                Vec::new()
+            }
+            _ => {
+                self.nodes.remove(name);
+                pods
+            }
         }
-        Vec::new()
+    }
+
+    fn pods_on(&self, node: &NodeName) -> Vec<ObjectRef> {
+        self.pods_by_node.get(node).cloned().collect()
     }
 
     /// `pod` is no longer on `node`, unless it is or a record still says so.

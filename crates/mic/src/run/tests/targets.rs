@@ -131,3 +131,21 @@ async fn w15_a_pod_whose_node_is_not_known_yet_waits_for_it() {
     stage.node("late", "pool", 7);
     stage.until("assigned", |stage| stage.are_assigned(1)).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_has_lost_its_provider_id_keeps_what_is_assigned_there() {
+    let mut stage = Stage::running().await;
+    stage.bound("app", "app");
+    stage.pod("web", "p", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    stage.odd_node("a", "");
+    stage.settle().await;
+    stage.kill().await;
+    stage.start().await;
+    stage.settle().await;
+    assert!(stage.are_assigned(1));
+    stage.node("a", "pool", 0);
+    stage.settle().await;
+    assert_eq!(stage.arm.names(&pool("pool")), ["app"]);
+    assert!(stage.are_assigned(1));
+}

@@ -64,3 +64,18 @@ fn a_node_event_concerns_its_pods_and_only_if_it_moved() {
     assert_eq!(facts.learn(node("n")), [ObjectRef::new("ns", "p")]);
     assert_eq!(facts.learn(node("n")), []);
 }
+
+#[test]
+fn a_node_that_lacks_its_provider_id_for_a_moment_has_not_moved() {
+    let bare = || {
+        Happening::Node(Change::Applied(Arc::new(Node { name: NodeName::new("n"), provider_id: "".into() })))
+    };
+    let mut facts = Facts::new(Matching::ClusterWide);
+    facts.learn(pod("p", "n", Some("app")));
+    facts.learn(node("n"));
+    assert_eq!(facts.learn(bare()), []);
+    assert!(is_placed(&facts, "n"));
+    facts.learn(Happening::Node(Change::Gone(NodeName::new("n"))));
+    facts.learn(bare());
+    assert!(is_placed(&facts, "n"), "its pod is still there");
+}

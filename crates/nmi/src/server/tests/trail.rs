@@ -1,8 +1,10 @@
 //! What is left of a request in log and metrics.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
+use tracing::Dispatch;
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::stage::{MARK, Says, Stage, TOKEN, client_id, exception, pod};
@@ -16,8 +18,13 @@ struct Log {
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
+/// While only one subscriber lives, tracing asks the thread that first comes past an event whether anybody wants
+/// it, and remembers the answer for all threads: that of a test without a log would silence one with a log.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+
 impl Log {
     fn start() -> Self {
+        LazyLock::force(&SECOND);
         let written = Written::default();
         let subscriber = tracing_subscriber::fmt()
             .json()

@@ -16,6 +16,7 @@ use podid_runtime::shutdown::Shutdown;
 
 /// Arguments of the node agent.
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags are independent of each other")]
 pub struct Args {
     /// Name of the node that this agent serves
     #[arg(long, env = "NODE_NAME", value_name = "NAME", default_value = "", hide_default_value = true)]

@@ -132,6 +132,8 @@ impl Cluster {
             "kubeconfig-inside",
             access::kubeconfig(inside_address, &ca, &token, "default").as_bytes(),
         )?;
+        // As on a node of AKS with Azure CNI; NMI refuses to start where it says kubenet.
+        let kubelet_config = home.write("kubelet", b"KUBELET_FLAGS=--network-plugin=cni\n")?;
         let cloudconfig = home.write("azure.json", azure_json(&world).as_bytes())?;
         home.write("env", environment(&world, &kubeconfig.display().to_string()).as_bytes())?;
         std::os::unix::fs::symlink(std::env::current_exe()?, home.file("bin/podid"))?;
@@ -163,7 +165,12 @@ impl Cluster {
         });
 
         let cluster = Self { mode: settings.mode, world, store, kubelet };
-        cluster.install(&of_pods.display().to_string(), &cloudconfig.display().to_string())?;
+        let files = objects::Files {
+            kubeconfig: of_pods.display().to_string(),
+            cloudconfig: cloudconfig.display().to_string(),
+            kubelet_config: kubelet_config.display().to_string(),
+        };
+        cluster.install(&files)?;
         let (kubelet, ended) = (cluster.kubelet.clone(), services.clone());
         tasks.spawn(async move {
             tokio::select! {
@@ -195,7 +202,7 @@ impl Cluster {
         self.store.list(resource, namespace, &Selector::default()).map_or(0, |list| list.items.len())
     }
 
-    fn install(&self, kubeconfig: &str, cloudconfig: &str) -> anyhow::Result<()> {
+    fn install(&self, files: &objects::Files) -> anyhow::Result<()> {
         for (site, host) in self.kubelet.sites().iter().zip(&self.world.hosts) {
             self.create(&NODES, objects::node(site, &host.provider_id()))?;
         }
@@ -206,10 +213,10 @@ impl Cluster {
             objects::exception(scenario::SYSTEM_NAMESPACE, "mic", ("component", "mic")),
         )?;
         for node in scenario::NODES {
-            self.create(&PODS, objects::nmi(node, self.mode, kubeconfig))?;
+            self.create(&PODS, objects::nmi(node, self.mode, files))?;
         }
         if self.mode == Mode::Standard {
-            self.create(&PODS, objects::mic(kubeconfig, cloudconfig))?;
+            self.create(&PODS, objects::mic(files))?;
         }
         Ok(())
     }

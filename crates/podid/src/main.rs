@@ -73,9 +73,20 @@ fn main() -> ExitCode {
         }
     };
     result.unwrap_or_else(|error| {
-        anstream::eprintln!("podid: {error:#}");
+        anstream::eprintln!("podid: {}", in_one_line(&error));
         ExitCode::FAILURE
     })
+}
+
+/// An error and its causes, each said once: many messages already quote their cause.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {

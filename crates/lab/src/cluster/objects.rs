@@ -9,6 +9,16 @@ use crate::scenario::{POD_IDENTITY, SYSTEM_NAMESPACE};
 /// API group of the custom resources.
 pub(crate) const GROUP: &str = "aadpodidentity.k8s.io/v1";
 
+/// Files of the lab that take the place of a node's.
+pub(crate) struct Files {
+    /// How to reach the API server from inside.
+    pub(crate) kubeconfig: String,
+    /// The node's `azure.json`.
+    pub(crate) cloudconfig: String,
+    /// The node's `/etc/default/kubelet`.
+    pub(crate) kubelet_config: String,
+}
+
 /// A node, ready, on the machine that `provider_id` names.
 pub(crate) fn node(site: &NodeSite, provider_id: &str) -> Value {
     let now = seconds(jiff::Timestamp::now());
@@ -36,12 +46,13 @@ pub(crate) fn node(site: &NodeSite, provider_id: &str) -> Value {
 }
 
 /// The node agent of one node, which in a real cluster is a pod of a DaemonSet.
-pub(crate) fn nmi(node: &str, mode: Mode, kubeconfig: &str) -> Value {
+pub(crate) fn nmi(node: &str, mode: Mode, files: &Files) -> Value {
     let mut command = vec![
         "podid".to_owned(),
         "nmi".to_owned(),
         format!("--node={node}"),
         "--http-probe-port=8085".to_owned(),
+        format!("--kubelet-config={}", files.kubelet_config),
         "--log-format=json".to_owned(),
         "--v=4".to_owned(),
     ];
@@ -58,14 +69,14 @@ pub(crate) fn nmi(node: &str, mode: Mode, kubeconfig: &str) -> Value {
             "nodeName": node, "hostNetwork": true, "terminationGracePeriodSeconds": 5,
             "containers": [{
                 "name": "nmi", "image": "podid", "command": command,
-                "env": [{"name": "KUBECONFIG", "value": kubeconfig}],
+                "env": [{"name": "KUBECONFIG", "value": files.kubeconfig}],
             }],
         },
     })
 }
 
 /// The controller. As in a cluster it is excepted, and gets its own token through the node agent.
-pub(crate) fn mic(kubeconfig: &str, cloudconfig: &str) -> Value {
+pub(crate) fn mic(files: &Files) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
@@ -77,7 +88,8 @@ pub(crate) fn mic(kubeconfig: &str, cloudconfig: &str) -> Value {
             "containers": [{
                 "name": "mic", "image": "podid",
                 "command": [
-                    "podid", "mic", format!("--kubeconfig={kubeconfig}"), format!("--cloudconfig={cloudconfig}"),
+                    "podid", "mic", format!("--kubeconfig={}", files.kubeconfig),
+                    format!("--cloudconfig={}", files.cloudconfig),
                     "--log-format=json", "--v=4",
                 ],
                 "env": [{

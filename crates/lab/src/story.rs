@@ -115,8 +115,8 @@ impl Story<'_> {
             self.timeline.step("A pod on the exception list asks, and talks to IMDS as its node does");
         self.cluster
             .create(&EXCEPTIONS, objects::exception(APP_NAMESPACE, "node-tools", ("app", "node-tool")))?;
-        self.start("excepted", &json!({"app": "node-tool"}), &[])?;
-        let printed = self.printed(since, "excepted", &self.four_lines()).await;
+        self.start("node-tool", &json!({"app": "node-tool"}), &[])?;
+        let printed = self.printed(since, "node-tool", &self.four_lines()).await;
         self.timeline.check(printed, "it passes through, without a binding");
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Story<'_> {
 
     async fn clean_up(&self) -> anyhow::Result<()> {
         self.timeline.step("The pods are deleted");
-        for name in ["demo", "stranger", "excepted", "reader"] {
+        for name in ["demo", "stranger", "node-tool", "reader"] {
             let deleted = self.cluster.store.delete(&PODS, APP_NAMESPACE, name, &DeleteOptions::default());
             deleted.map_err(|status| anyhow::anyhow!(status.message))?;
         }

@@ -94,14 +94,23 @@ fn of_line(line: &Printed) -> Option<Entry> {
     if part("msg") != "token request" {
         return None;
     }
-    let (pod, status) = (part("pod"), logged["status"].as_u64().unwrap_or_default());
-    if status == 200 {
-        let time = logged["duration_ms"].as_f64().unwrap_or_default();
-        let text = format!("token for {pod}: {} ({}), {time:.1} ms", part("identity"), part("resource"));
-        Some(Entry::new(Place::Nmi, text))
-    } else {
-        Some(Entry::refusal(Place::Nmi, format!("{pod} refused with {status}: {}", part("outcome"))))
-    }
+    let (pod, status, outcome) =
+        (part("pod"), logged["status"].as_u64().unwrap_or_default(), part("outcome"));
+    let time = match logged["duration_ms"].as_f64().unwrap_or_default() {
+        time if time < 1.0 => "at once".to_owned(),
+        time => format!("after {time:.0} ms"),
+    };
+    Some(match outcome.as_str() {
+        "served" => {
+            let text = format!("{pod} gets {} for {} {time}", part("identity"), part("resource"));
+            Entry::new(Place::Nmi, text)
+        }
+        "passed through" => Entry::new(
+            Place::Nmi,
+            format!("{pod} is on the exception list: passed through to IMDS, {status} {time}"),
+        ),
+        _ => Entry::refusal(Place::Nmi, format!("{pod} {outcome}, {status} {time}: {}", part("reason"))),
+    })
 }
 
 fn of_record(change: Change, record: &Value) -> Option<Entry> {

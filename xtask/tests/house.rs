@@ -104,6 +104,13 @@ fn core_has_no_runtime_no_http_and_no_kubernetes_in_its_tree() {
 }
 
 #[test]
+fn elsewhere_than_on_linux_the_binary_needs_nothing_to_say_so() {
+    let target = "--target=aarch64-apple-darwin";
+    let tree = cargo(&["tree", "--locked", "--package=podid", target, "--edges=normal", "--prefix=none"]);
+    assert_eq!(tree.trim().lines().count(), 1, "{tree}");
+}
+
+#[test]
 fn crates_know_only_whom_they_may() {
     let metadata = cargo(&["metadata", "--locked", "--no-deps", "--format-version=1"]);
     let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();

@@ -3,127 +3,34 @@
 //! `podid nmi …` and a link called `nmi` are the same; likewise for `mic` and `demo`, so that the
 //! image can stand in for the original's three.
 
-#![allow(unreachable_pub, reason = "the modules of a binary are its own")]
+#![cfg_attr(target_os = "linux", allow(unreachable_pub, reason = "the modules of a binary are its own"))]
 
-use std::ffi::OsString;
-use std::path::Path;
-use std::process::ExitCode;
-
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-
+#[cfg(target_os = "linux")]
+mod cli;
+#[cfg(target_os = "linux")]
 mod demo;
+#[cfg(target_os = "linux")]
 mod goflags;
+#[cfg(target_os = "linux")]
 mod klog;
-#[cfg(feature = "lab")]
+#[cfg(all(target_os = "linux", feature = "lab"))]
 mod lab;
+#[cfg(target_os = "linux")]
 mod mic;
+#[cfg(target_os = "linux")]
 mod nmi;
 
-/// Pod-managed identity for Kubernetes on Azure.
-///
-/// A pod asks 169.254.169.254 for a token as a VM would, and gets one for the managed identity
-/// bound to it, and for no other.
-#[derive(Parser)]
-#[command(name = "podid", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "See it work on this machine, without Azure:\n  podid lab demo\n\n\
-Exit codes: 0 success, 1 the command failed, 2 wrong usage.")]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    cli::run()
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Run the controller: assigns identities to VMs and scale sets
-    Mic(mic::Args),
-    /// Run the node agent: intercepts token requests of this node's pods and answers them
-    Nmi(nmi::Args),
-    /// Run the demo application: asks for tokens the way a workload does
-    Demo(demo::Args),
-    /// See podid work on this machine: a simulated Azure and a small cluster
-    #[cfg(feature = "lab")]
-    Lab(lab::Args),
-    /// Print the completion script for a shell
-    Completion {
-        /// The shell to complete in
-        shell: clap_complete::Shell,
-    },
-}
-
-fn main() -> ExitCode {
-    let arguments = called_by_name(std::env::args_os().collect());
-    let command = match parse(arguments) {
-        Ok(cli) => cli.command,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
-    };
-    // A dependency that enables another provider would otherwise make the first handshake panic.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let result = match command {
-        Command::Mic(args) => mic::run(&args),
-        Command::Nmi(args) => nmi::run(&args),
-        Command::Demo(args) => demo::run(&args),
-        #[cfg(feature = "lab")]
-        Command::Lab(args) => lab::run(&args),
-        Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "podid", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
-    };
-    result.unwrap_or_else(|error| {
-        anstream::eprintln!("podid: {}", in_one_line(&error));
-        ExitCode::FAILURE
-    })
-}
-
-/// An error and its causes, each said once: many messages already quote their cause.
-fn in_one_line(error: &anyhow::Error) -> String {
-    let mut line = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !line.contains(&cause) {
-            line = format!("{line}: {cause}");
-        }
-    }
-    line
-}
-
-fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(goflags::normalise(arguments))?;
-    Cli::from_arg_matches(&matches)
-}
-
-/// A link called `nmi`, `mic` or `demo` means that subcommand.
-fn called_by_name(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let name = arguments
-        .first()
-        .and_then(|program| Path::new(program).file_name()?.to_str().map(str::to_owned))
-        .unwrap_or_default();
-    if matches!(name.as_str(), "mic" | "nmi" | "demo") {
-        arguments.splice(0..1, ["podid".into(), name.into()]);
-    }
-    arguments
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_are_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_link_called_nmi_is_the_node_agent() {
-        let arguments = called_by_name(vec!["/usr/bin/nmi".into(), "--node=a".into()]);
-        assert_eq!(arguments, ["podid", "nmi", "--node=a"]);
-    }
-
-    #[test]
-    fn the_binary_s_own_name_is_left_alone() {
-        let arguments = called_by_name(vec!["target/debug/podid".into(), "lab".into()]);
-        assert_eq!(arguments, ["target/debug/podid", "lab"]);
-    }
+// Nothing is depended on here, so that this builds in a second instead of failing in a library.
+#[cfg(not(target_os = "linux"))]
+fn main() -> std::process::ExitCode {
+    eprintln!(
+        "podid runs on Linux only: it works with the kernel's network namespaces and nftables. \
+         Run it in a Linux virtual machine or a privileged container."
+    );
+    std::process::ExitCode::FAILURE
 }

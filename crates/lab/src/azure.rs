@@ -13,6 +13,7 @@ mod id;
 mod imds;
 mod jwt;
 mod listen;
+mod names;
 pub mod pki;
 mod reply;
 mod seed;
@@ -100,10 +101,10 @@ impl Azure {
 
     /// The names that lead here and belong into `/etc/hosts`: ARM, Entra and every vault.
     pub fn hosts(&self) -> Vec<String> {
-        let fixed = [serve::ARM_HOSTS, serve::ENTRA_HOSTS].concat();
+        let fixed = [names::ARM_HOSTS, names::ENTRA_HOSTS].concat();
         let mut hosts: Vec<String> = fixed.into_iter().map(str::to_owned).collect();
         hosts.extend(
-            self.lock().vaults.values().map(|vault| format!("{}{}", vault.id.name(), serve::VAULT_DOMAIN)),
+            self.lock().vaults.values().map(|vault| format!("{}{}", vault.id.name(), names::VAULT_DOMAIN)),
         );
         hosts
     }

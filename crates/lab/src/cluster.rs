@@ -1,17 +1,13 @@
-//! How is a lab put together, and how does it end?
+//! How is a lab put together?
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::AsFd;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use nix::sys::signal::{SigSet, Signal};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,10 +16,10 @@ use crate::azure::pki::Authority;
 use crate::home::Home;
 use crate::kubelet::{Kubelet, NodeSite, Surroundings};
 use crate::net::{Fabric, METADATA, NodeStyle};
-use crate::timeline::Timeline;
-use crate::{Mode, Settings, scenario, story};
+use crate::{Mode, Settings, scenario};
 
 mod access;
+mod files;
 pub(crate) mod objects;
 mod world;
 
@@ -33,8 +29,6 @@ pub(crate) use world::World;
 const DATA_CENTRE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// Port of the Kubernetes API there.
 const API_PORT: u16 = 6443;
-/// What a shell calls a command that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 /// Longest time until the node agents must be ready.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -57,54 +51,11 @@ pub(crate) struct Cluster {
     pub kubelet: Kubelet,
 }
 
-/// The lab inside its namespaces: builds it, makes the story happen, waits, ends it.
-pub(crate) fn inside(home: &Home) -> anyhow::Result<ExitCode> {
-    // The supervisor blocks them for itself, and a new process inherits that.
-    SigSet::all().thread_unblock().context("cannot receive signals")?;
-    // When the supervisor is killed there is nobody left to say stop.
-    nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).context("cannot follow the supervisor's end")?;
-    let listener = TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    let settings =
-        std::fs::read(home.file("settings.json")).context("podid lab inside is started by podid lab up")?;
-    let settings: Settings = serde_json::from_slice(&settings)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code = runtime.block_on(run(&settings, home, listener));
-    // The supervisor removes it too, unless it was killed.
-    home.remove();
-    code
-}
-
-async fn run(settings: &Settings, home: &Home, listener: TcpListener) -> anyhow::Result<ExitCode> {
-    let stop = stop_on_signals()?;
-    // The pods end first; what they talk to ends after them.
-    let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let cluster = Cluster::start(settings, home, listener, &services, &tasks).await?;
-    let ready = tokio::select! {
-        ready = cluster.agents_ready() => ready.map(|()| true),
-        () = stop.cancelled() => Ok(false),
-    };
-    let told = match ready {
-        Ok(true) => cluster.tell(settings, home, &stop).await,
-        Ok(false) => None,
-        Err(_) => Some(1),
-    };
-    cluster.kubelet.stop().await;
-    services.cancel();
-    tasks.close();
-    tasks.wait().await;
-    ready?;
-    Ok(match told {
-        Some(0) => ExitCode::SUCCESS,
-        Some(_) => ExitCode::FAILURE,
-        None => ExitCode::from(INTERRUPTED),
-    })
-}
-
 // === impl Cluster ===
 
 impl Cluster {
     /// Builds network, Azure and Kubernetes, and installs podid.
-    async fn start(
+    pub(crate) async fn start(
         settings: &Settings,
         home: &Home,
         outside: TcpListener,
@@ -125,7 +76,7 @@ impl Cluster {
         let outside_address = outside.local_addr()?;
         let inside_address = SocketAddr::from((DATA_CENTRE, API_PORT));
         home.write("ca.pem", ca.as_bytes())?;
-        home.write("hosts", hosts(&world).as_bytes())?;
+        home.write("hosts", files::hosts(&world).as_bytes())?;
         let kubeconfig =
             home.write("kubeconfig", access::kubeconfig(outside_address, &ca, &token, "default").as_bytes())?;
         let of_pods = home.write(
@@ -134,11 +85,11 @@ impl Cluster {
         )?;
         // As on a node of AKS with Azure CNI; NMI refuses to start where it says kubenet.
         let kubelet_config = home.write("kubelet", b"KUBELET_FLAGS=--network-plugin=cni\n")?;
-        let cloudconfig = home.write("azure.json", azure_json(&world).as_bytes())?;
-        home.write("env", environment(&world, &kubeconfig.display().to_string()).as_bytes())?;
+        let cloudconfig = home.write("azure.json", files::azure_json(&world).as_bytes())?;
+        home.write("env", files::environment(&world, &kubeconfig.display().to_string()).as_bytes())?;
         std::os::unix::fs::symlink(std::env::current_exe()?, home.file("bin/podid"))?;
 
-        let surroundings = Surroundings { hosts: home.file("hosts"), environment: surroundings(home) };
+        let surroundings = Surroundings { hosts: home.file("hosts"), environment: files::surroundings(home) };
         let kubelet = Kubelet::new(store.clone(), home.clone(), surroundings, sites);
 
         let certificate = authority.issue(&[
@@ -222,7 +173,7 @@ impl Cluster {
     }
 
     /// Waits until every node agent says that it is ready.
-    async fn agents_ready(&self) -> anyhow::Result<()> {
+    pub(crate) async fn agents_ready(&self) -> anyhow::Result<()> {
         let all = async {
             for site in self.kubelet.sites() {
                 while !is_ready(SocketAddr::from((site.node.address(), 8085))).await {
@@ -237,20 +188,6 @@ impl Cluster {
                 self.last_words()
             )
         })
-    }
-
-    /// Tells the story, and then waits if the lab is to be kept. None when it was interrupted.
-    async fn tell(&self, settings: &Settings, home: &Home, stop: &CancellationToken) -> Option<usize> {
-        let timeline = Timeline::begin();
-        let _watching = story::watch(self, &timeline);
-        let failures = tokio::select! {
-            failures = story::tell(self, settings, home, &timeline) => failures,
-            () = stop.cancelled() => return None,
-        };
-        if settings.keep {
-            stop.cancelled().await;
-        }
-        Some(failures)
     }
 
     /// What the node agents printed last, to say why they do not start.
@@ -295,60 +232,4 @@ async fn is_ready(address: SocketAddr) -> bool {
         Ok::<_, std::io::Error>(answer.starts_with("HTTP/1.1 200"))
     };
     matches!(tokio::time::timeout(Duration::from_secs(1), ask).await, Ok(Ok(true)))
-}
-
-fn hosts(world: &World) -> String {
-    let names = world.azure.hosts().join(" ");
-    format!("127.0.0.1 localhost\n{DATA_CENTRE} {names} kubernetes.default.svc kubernetes\n")
-}
-
-/// What MIC reads as `/etc/kubernetes/azure.json` on a real node.
-fn azure_json(world: &World) -> String {
-    json!({
-        "cloud": "AzurePublicCloud", "tenantId": scenario::TENANT, "subscriptionId": scenario::SUBSCRIPTION,
-        "resourceGroup": scenario::NODE_GROUP, "vmType": "vmss", "aadClientId": "msi", "aadClientSecret": "msi",
-        "useManagedIdentityExtension": true, "userAssignedIdentityID": world.cluster.client_id,
-    })
-    .to_string()
-}
-
-/// What a shell on the host needs to follow the tutorial.
-fn environment(world: &World, kubeconfig: &str) -> String {
-    let variables = [
-        ("KUBECONFIG", kubeconfig),
-        ("SUBSCRIPTION_ID", scenario::SUBSCRIPTION),
-        ("IDENTITY_RESOURCE_GROUP", scenario::IDENTITY_GROUP),
-        ("IDENTITY_NAME", scenario::APPLICATION),
-        ("IDENTITY_CLIENT_ID", &world.application.client_id),
-        ("IDENTITY_RESOURCE_ID", world.application.id.as_str()),
-        ("POD_IDENTITY_NAME", scenario::POD_IDENTITY),
-        ("POD_IDENTITY_NAMESPACE", scenario::APP_NAMESPACE),
-    ];
-    variables.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect()
-}
-
-/// What every program in a pod finds in its environment.
-fn surroundings(home: &Home) -> Vec<(String, String)> {
-    let ca = home.file("ca.pem").display().to_string();
-    let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
-    let mut all = vec![
-        ("PATH".to_owned(), format!("{}:{path}", home.file("bin").display())),
-        ("HOME".to_owned(), "/".to_owned()),
-    ];
-    for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
-        all.push((name.to_owned(), ca.clone()));
-    }
-    all
-}
-
-fn stop_on_signals() -> anyhow::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let (mut arrived, token) = (signal(kind)?, stop.clone());
-        tokio::spawn(async move {
-            arrived.recv().await;
-            token.cancel();
-        });
-    }
-    Ok(stop)
 }

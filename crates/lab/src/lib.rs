@@ -24,6 +24,7 @@ mod cluster;
 mod enter;
 mod exec;
 mod home;
+mod inside;
 mod kubelet;
 pub mod net;
 mod scenario;
@@ -88,7 +89,7 @@ pub fn start(settings: &Settings) -> anyhow::Result<ExitCode> {
 
 /// The lab inside its namespaces, as the first process there.
 pub fn inside(home: PathBuf) -> anyhow::Result<ExitCode> {
-    cluster::inside(&Home::at(home))
+    inside::inside(&Home::at(home))
 }
 
 /// Runs a command in a pod's network; returns its exit code.

@@ -17,17 +17,13 @@ use tokio_util::sync::CancellationToken;
 use super::call::{Call, Query};
 use super::fault::Effect;
 use super::listen::{Closed, host_of, listen};
+use super::names::{ARM_HOSTS, ENTRA_HOSTS, VAULT_DOMAIN};
 use super::pki::{Authority, PkiError};
 use super::reply::Reply;
 use super::state::network::Sender;
 use super::state::operation::Failure;
 use super::trace::{Service, Trace};
 use super::{Azure, arm, entra, imds, vault};
-
-pub(crate) const ARM_HOSTS: &[&str] = &["management.azure.com", "management.core.windows.net"];
-pub(crate) const ENTRA_HOSTS: &[&str] =
-    &["login.microsoftonline.com", "login.windows.net", "sts.windows.net"];
-pub(crate) const VAULT_DOMAIN: &str = ".vault.azure.net";
 
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 const LARGEST_BODY: usize = 1 << 20;

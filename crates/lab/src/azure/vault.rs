@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::Azure;
 use super::call::Call;
+use super::names::VAULT_DOMAIN;
 use super::reply::Reply;
-use super::serve::VAULT_DOMAIN;
 use super::state::State;
 use super::token::{Bearer, Rejected, check};
 

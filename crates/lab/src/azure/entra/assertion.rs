@@ -9,7 +9,7 @@ use webpki::EndEntityCert;
 use webpki::ring::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256_LEGACY_KEY};
 
 use crate::azure::jwt::{Parts, parse};
-use crate::azure::serve::ENTRA_HOSTS;
+use crate::azure::names::ENTRA_HOSTS;
 use crate::azure::state::directory::Registration;
 
 use super::DOMAIN;

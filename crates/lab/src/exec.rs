@@ -8,12 +8,18 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::enter::{EnterError, denied};
-use crate::home::{Home, HomeError};
+use crate::home::{Home, HomeError, PodEntry};
+
+/// How long a pod that was just applied may take to get its network.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Pause between looks for it.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Which pod, and which command.
 #[derive(Clone, Debug)]
@@ -57,7 +63,7 @@ pub(crate) enum ExecError {
 pub(crate) fn exec(request: &Exec) -> Result<ExitCode, ExecError> {
     let (program, arguments) = request.command.split_first().ok_or(ExecError::NoCommand)?;
     let (home, running) = Home::find(request.lab.clone())?;
-    let pod = home.pod(&request.namespace, &request.pod)?;
+    let pod = entry(&home, request)?;
     let of_lab = |what: &str| File::open(format!("/proc/{}/{what}", running.pid)).map_err(ExecError::Gone);
     let network = of_lab(&format!("fd/{}", pod.network))?;
     let (user, processes) = (of_lab("ns/user")?, of_lab("ns/pid")?);
@@ -79,6 +85,17 @@ pub(crate) fn exec(request: &Exec) -> Result<ExitCode, ExecError> {
         .status()
         .map_err(|source| ExecError::Start { command: program.clone(), source })?;
     Ok(crate::enter::exit_code(status))
+}
+
+/// How to step into the pod, which may have been applied only a moment ago.
+fn entry(home: &Home, request: &Exec) -> Result<PodEntry, HomeError> {
+    let begun = Instant::now();
+    loop {
+        match home.pod(&request.namespace, &request.pod) {
+            Err(HomeError::NoSuchPod { .. }) if begun.elapsed() < PATIENCE => std::thread::sleep(LOOK),
+            found => return found,
+        }
+    }
 }
 
 /// Gives this process, or this thread, a mount namespace in which `/etc/hosts` is `hosts`.

@@ -19,6 +19,8 @@ use crate::net::Namespace;
 
 /// A container that ran at least this long starts again without a pause.
 const STEADY: Duration = Duration::from_secs(10);
+/// What a shell says of a command that it cannot start.
+const NOT_FOUND: i32 = 127;
 /// Longest pause before a container starts again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -107,101 +109,134 @@ async fn run(shared: &Arc<Shared>, pod: &Value, network: &Namespace, orders: &mu
     let containers =
         |field: &str| -> Vec<Value> { pod["spec"][field].as_array().cloned().unwrap_or_default() };
     let (init, main) = (containers("initContainers"), containers("containers"));
-    let record = Record::new(shared, pod, &init, &main);
-    let policy = pod["spec"]["restartPolicy"].as_str().unwrap_or("Always");
-    let one = |part: Part, index: usize, spec: Value, policy: &'static str| {
-        run_container(
-            shared.clone(),
-            record.clone(),
-            network.clone(),
-            part,
-            index,
-            spec,
-            policy,
-            orders.clone(),
-        )
+    let restart = Restart::of(pod);
+    let runner = Runner {
+        shared: shared.clone(),
+        record: Record::new(shared, pod, &init, &main),
+        network: network.clone(),
+        orders: orders.clone(),
     };
-    for (index, spec) in init.into_iter().enumerate() {
-        let policy = if policy == "Never" { "Never" } else { "OnFailure" };
-        if one(Part::Init, index, spec, policy).await != Some(0) {
+    for (index, spec) in init.iter().enumerate() {
+        if runner.clone().run((Part::Init, index), spec, restart.of_init()).await != Some(0) {
             let _ = orders.wait_for(|order| *order != Order::Run).await;
             return;
         }
     }
-    let policy = match policy {
-        "Never" => "Never",
-        "OnFailure" => "OnFailure",
-        _ => "Always",
-    };
-    let all = main.into_iter().enumerate().map(|(index, spec)| one(Part::Main, index, spec, policy));
+    let all =
+        main.iter().enumerate().map(|(index, spec)| runner.clone().run((Part::Main, index), spec, restart));
     futures::future::join_all(all).await;
     let _ = orders.wait_for(|order| *order != Order::Run).await;
 }
 
-/// Runs one container, again and again if it shall; its last exit code, none if it never started.
-#[expect(clippy::too_many_arguments, reason = "a container's whole surroundings, in one place")]
-async fn run_container(
+/// When a container that ended starts again (`spec.restartPolicy`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Restart {
+    Always,
+    OnFailure,
+    Never,
+}
+
+/// What running a container of a pod takes.
+#[derive(Clone)]
+struct Runner {
     shared: Arc<Shared>,
     record: Record,
     network: Namespace,
-    part: Part,
-    index: usize,
-    spec: Value,
-    policy: &'static str,
-    mut orders: watch::Receiver<Order>,
-) -> Option<i32> {
-    let program = match record.program(&shared, &spec) {
-        Ok(program) => program,
-        Err(why) => {
-            events::record(&shared.store, &record.pod, "Warning", "Failed", &why.to_string());
-            record.set(part, index, |one| one.state = waiting("ErrImageNeverPull", why.to_string()));
-            return None;
+    orders: watch::Receiver<Order>,
+}
+
+// === impl Restart ===
+
+impl Restart {
+    fn of(pod: &Value) -> Self {
+        match pod["spec"]["restartPolicy"].as_str() {
+            Some("Never") => Self::Never,
+            Some("OnFailure") => Self::OnFailure,
+            _ => Self::Always,
         }
-    };
-    let log = record.log(&shared, text(&spec["name"]));
-    let mut pause = Duration::ZERO;
-    loop {
-        let (started, since) = (Timestamp::now(), Instant::now());
-        log.reopen();
-        let code = match shared.surroundings.start(&network, &program, record.printer(&shared, &log)) {
-            Ok(mut process) => {
-                record.set(part, index, |one| one.state = State::Running(started));
-                let message = format!("Started container {}", text(&spec["name"]));
-                events::record(&shared.store, &record.pod, "Normal", "Started", &message);
-                tokio::select! {
-                    code = process.wait() => code,
-                    order = stop_order(&mut orders) => {
-                        process.stop(Duration::from_secs(order)).await;
-                        log.close();
-                        return Some(143);
-                    }
-                }
-            }
-            Err(error) => {
-                let message = format!("cannot start {}: {error}", program.argv.join(" "));
-                events::record(&shared.store, &record.pod, "Warning", "Failed", &message);
-                log.push(message.into());
-                127
+    }
+
+    /// Init containers run to their end, so one that succeeded never starts again.
+    fn of_init(self) -> Self {
+        if self == Self::Always { Self::OnFailure } else { self }
+    }
+
+    fn again(self, code: i32) -> bool {
+        self == Self::Always || (self == Self::OnFailure && code != 0)
+    }
+}
+
+// === impl Runner ===
+
+impl Runner {
+    /// Runs one container, again and again if it shall; its last exit code, none if it never started.
+    async fn run(mut self, which: (Part, usize), spec: &Value, restart: Restart) -> Option<i32> {
+        let program = match self.record.program(&self.shared, spec) {
+            Ok(program) => program,
+            Err(why) => {
+                self.tell("Warning", "Failed", &why.to_string());
+                self.record.set(which, |one| one.state = waiting("ErrImageNeverPull", why.to_string()));
+                return None;
             }
         };
-        log.close();
-        let end = Ended { code, started, finished: Timestamp::now() };
-        let again = policy == "Always" || (policy == "OnFailure" && code != 0);
-        if !again {
-            record.set(part, index, |one| one.state = State::Ended(end));
-            return Some(code);
+        let log = self.record.log(&self.shared, text(&spec["name"]));
+        let mut pause = Duration::ZERO;
+        loop {
+            let (started, since) = (Timestamp::now(), Instant::now());
+            log.reopen();
+            let ran = self.once(which, &program, &log, started).await;
+            log.close();
+            let code = ran?;
+            let end = Ended { code, started, finished: Timestamp::now() };
+            if !restart.again(code) {
+                self.record.set(which, |one| one.state = State::Ended(end));
+                return Some(code);
+            }
+            pause = if since.elapsed() >= STEADY { Duration::ZERO } else { pause };
+            self.record.set(which, |one| {
+                one.last = Some(end);
+                one.restarts += 1;
+                one.state = waiting("CrashLoopBackOff", format!("starts again in {} s", pause.as_secs()));
+            });
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stop_order(&mut self.orders) => return Some(code),
+            }
+            pause = (pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
         }
-        pause = if since.elapsed() >= STEADY { Duration::ZERO } else { pause };
-        record.set(part, index, |one| {
-            one.last = Some(end);
-            one.restarts += 1;
-            one.state = waiting("CrashLoopBackOff", format!("starts again in {} s", pause.as_secs()));
-        });
+    }
+
+    /// Runs the program once; its exit code, none when the pod was told to stop meanwhile.
+    async fn once(
+        &mut self,
+        which: (Part, usize),
+        program: &Program,
+        log: &Log,
+        started: Timestamp,
+    ) -> Option<i32> {
+        let printer = self.record.printer(&self.shared, log);
+        let mut process = match self.shared.surroundings.start(&self.network, program, printer) {
+            Ok(process) => process,
+            Err(error) => {
+                let message = format!("cannot start {}: {error}", program.argv.join(" "));
+                self.tell("Warning", "Failed", &message);
+                log.push(message.into());
+                return Some(NOT_FOUND);
+            }
+        };
+        self.record.set(which, |one| one.state = State::Running(started));
+        self.tell("Normal", "Started", &format!("Started container {}", self.record.name(which)));
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = stop_order(&mut orders) => return Some(code),
+            code = process.wait() => Some(code),
+            grace = stop_order(&mut self.orders) => {
+                process.stop(Duration::from_secs(grace)).await;
+                None
+            }
         }
-        pause = (pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
+    }
+
+    fn tell(&self, kind: &str, reason: &str, message: &str) {
+        events::record(&self.shared.store, &self.record.pod, kind, reason, message);
     }
 }
 
@@ -275,7 +310,18 @@ impl Record {
         }
     }
 
-    fn set(&self, part: Part, index: usize, edit: impl FnOnce(&mut Container)) {
+    fn name(&self, which: (Part, usize)) -> String {
+        let mut name = String::new();
+        self.edit(which, |container| name.clone_from(&container.name));
+        name
+    }
+
+    fn set(&self, which: (Part, usize), edit: impl FnOnce(&mut Container)) {
+        self.edit(which, edit);
+        self.publish();
+    }
+
+    fn edit(&self, (part, index): (Part, usize), edit: impl FnOnce(&mut Container)) {
         let mut containers = self.containers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let list = match part {
             Part::Init => &mut containers.init,
@@ -284,8 +330,6 @@ impl Record {
         if let Some(container) = list.get_mut(index) {
             edit(container);
         }
-        drop(containers);
-        self.publish();
     }
 
     fn publish(&self) {

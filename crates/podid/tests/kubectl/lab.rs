@@ -22,7 +22,7 @@ pub(crate) struct Lab {
     process: Child,
     home: PathBuf,
     kubectl: OsString,
-    /// kubectl's own home, where it keeps what it discovered.
+    /// The lab's directory for its files, and kubectl's own home, where it keeps what it discovered.
     scratch: TempDir,
 }
 
@@ -30,8 +30,11 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) fn start(kubectl: OsString) -> Self {
+        let scratch = TempDir::new().unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_podid"))
             .args(["lab", "up"])
+            // Where `podid lab env` looks; another lab of this user is not there.
+            .env("TMPDIR", scratch.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -50,7 +53,7 @@ impl Lab {
             panic!("the lab did not start; its messages are above");
         };
         let home = kubeconfig.parent().unwrap().to_path_buf();
-        Self { process, home, kubectl, scratch: TempDir::new().unwrap() }
+        Self { process, home, kubectl, scratch }
     }
 
     /// Stops the lab as Ctrl-C does, and looks for what it left.
@@ -91,6 +94,23 @@ impl Lab {
         // A kubectl that does not read it has closed the pipe; its output says why.
         let _ = kubectl.stdin.take().unwrap().write_all(input.as_bytes());
         kubectl.wait_with_output().unwrap()
+    }
+
+    /// Runs a script that finds podid, kubectl and this lab, and stops at the first command that fails.
+    pub(crate) fn paste(&self, script: &str) -> Output {
+        let programs = [Path::new(env!("CARGO_BIN_EXE_podid")), Path::new(&self.kubectl)];
+        let folders = programs.iter().filter_map(|program| program.parent()).map(Path::to_owned);
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&others))).unwrap();
+        Command::new("bash")
+            .args(["-e", "-u", "-c", script])
+            .current_dir(self.scratch.path())
+            .env("PATH", path)
+            .env("HOME", self.scratch.path())
+            .env("TMPDIR", self.scratch.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// A variable that the lab gives to those who follow the tutorial.

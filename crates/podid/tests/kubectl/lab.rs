@@ -97,6 +97,7 @@ impl Lab {
     }
 
     /// Runs a script that finds podid, kubectl and this lab, and stops at the first command that fails.
+    #[allow(dead_code, reason = "only the tutorial's test pastes")]
     pub(crate) fn paste(&self, script: &str) -> Output {
         let programs = [Path::new(env!("CARGO_BIN_EXE_podid")), Path::new(&self.kubectl)];
         let folders = programs.iter().filter_map(|program| program.parent()).map(Path::to_owned);

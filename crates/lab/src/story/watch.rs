@@ -86,8 +86,8 @@ fn of_line(line: &Printed) -> Option<Entry> {
     let text = String::from_utf8_lossy(&line.text).into_owned();
     if line.namespace != SYSTEM_NAMESPACE {
         let place = Place::Pod(line.pod.clone());
-        let good = text.starts_with("successfully") || text.starts_with("starting");
-        return Some(if good { Entry::new(place, text) } else { Entry::refusal(place, text) });
+        let failed = text.starts_with("failed");
+        return Some(if failed { Entry::refusal(place, text) } else { Entry::new(place, text) });
     }
     let logged: Value = serde_json::from_str(&text).ok()?;
     let part = |name: &str| logged[name].as_str().unwrap_or_default().to_owned();

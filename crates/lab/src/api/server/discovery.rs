@@ -9,7 +9,7 @@ const REVIEWS: &str = "authorization.k8s.io";
 /// `/version`: the release whose behaviour is followed.
 pub(super) fn version() -> Value {
     json!({
-        "major": "1", "minor": "32", "gitVersion": "v1.32.0+podid-lab", "gitCommit": "", "gitTreeState": "clean",
+        "major": "1", "minor": "33", "gitVersion": "v1.33.0+podid-lab", "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "rustc",
         "platform": format!("linux/{}", std::env::consts::ARCH),
     })

@@ -37,7 +37,7 @@ pub(super) fn document(catalogue: &Catalogue, group: &str, version: &str) -> Opt
         schemas.insert(schema_name(kind), schema(kind));
     }
     Some(json!({
-        "openapi": "3.0.0", "info": {"title": "podid lab", "version": "v1.32.0"},
+        "openapi": "3.0.0", "info": {"title": "podid lab", "version": "v1.33.0"},
         "paths": paths, "components": {"schemas": schemas},
     }))
 }

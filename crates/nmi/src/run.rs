@@ -5,6 +5,7 @@
 //! is refused), then what is in hand is finished. An agent that is killed leaves the rules.
 
 use std::net::SocketAddrV4;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -116,38 +117,56 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let requests = HttpServer::new("token requests").drain(DRAIN);
     let handler = move |request, peer| server.handle(request, peer);
     let serving = requests.serve(listener, closed.clone(), handler);
+    let finished = drained.clone();
     tasks.spawn("token requests", async move {
         serving.await;
-        drained.begin();
+        finished.begin();
     });
 
     let settings = Settings { metadata: config.metadata, listener: target };
     let outcome = keep_redirect(settings, snapshots, redirected, &shutdown).await;
     shutdown.begin();
     closed.begin();
-    let ended = tasks.finished(END).await;
+    let (shut, outcome) = match outcome {
+        Ok(redirect) => (redirect, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    let ended = keep_shut(shut, &drained, tasks.finished(END)).await;
     outcome?;
     Ok(ended?)
 }
 
-/// Installs the redirect once there is something to answer with, keeps it, and closes it.
+/// Keeps a closed redirect closed while what is in hand is finished; `ended` decides when that is over.
+async fn keep_shut<T>(redirect: Option<Redirect>, drained: &Shutdown, ended: impl Future<Output = T>) -> T {
+    let Some(mut redirect) = redirect else { return ended.await };
+    let mut ended = pin!(ended);
+    tokio::select! {
+        ended = &mut ended => return ended,
+        () = redirect.keep(drained.begun()) => {}
+    }
+    ended.await
+}
+
+/// Installs the redirect once there is something to answer with, keeps it, and closes it. None where
+/// the end came first.
 async fn keep_redirect(
     settings: Settings,
     mut snapshots: tokio::sync::watch::Receiver<Arc<Snapshot>>,
     redirected: Redirected,
     shutdown: &Shutdown,
-) -> Result<(), Error> {
+) -> Result<Option<Redirect>, Error> {
     tokio::select! {
-        () = shutdown.begun() => return Ok(()),
+        () = shutdown.begun() => return Ok(None),
         complete = snapshots.wait_for(|snapshot| snapshot.complete) => drop(complete),
     }
     let mut redirect = tokio::select! {
-        () = shutdown.begun() => return Ok(()),
+        () = shutdown.begun() => return Ok(None),
         redirect = install(settings) => redirect?,
     };
     redirected.done();
     redirect.keep(shutdown.begun()).await;
-    Ok(redirect.close().await?)
+    redirect.close().await?;
+    Ok(Some(redirect))
 }
 
 /// A predecessor that is about to end may still own the rules.

@@ -64,15 +64,15 @@ impl Lab {
         [pid(&self.process).as_raw(), i32::try_from(running["pid"].as_i64().unwrap()).unwrap()]
     }
 
-    /// Kills, as `kill -9` does, the process of a role whose command line has `part`.
-    pub(crate) fn kill_role(&self, role: &str, part: &str) {
+    /// Sends a signal to the process of a role whose command line has `part`.
+    pub(crate) fn signal(&self, role: &str, part: &str, signal: Signal) {
         let [_, inside] = self.processes();
         let wanted = format!("podid\0{role}\0");
         let found = below(inside).into_iter().find(|id| {
             let line = fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
             line.starts_with(&wanted) && line.contains(part)
         });
-        kill(Pid::from_raw(found.unwrap()), Signal::SIGKILL).unwrap();
+        kill(Pid::from_raw(found.unwrap()), signal).unwrap();
     }
 
     /// Creates an object.

@@ -62,7 +62,7 @@ fn an_agent_that_is_killed_while_it_holds_a_request_comes_back_and_nobody_passes
     let held = lab.asking(NAMESPACE, "waiter", TOKEN, &[METADATA]);
     std::thread::sleep(Duration::from_secs(1));
     for node in ["lab-vmss000000", "lab-vmss000001"] {
-        lab.kill_role("nmi", node);
+        lab.signal("nmi", node, Signal::SIGKILL);
     }
     // It was cut off, or had not begun; in no case did it get an answer of somebody else.
     let cut = String::from_utf8(held.wait_with_output().unwrap().stdout).unwrap();
@@ -75,6 +75,21 @@ fn an_agent_that_is_killed_while_it_holds_a_request_comes_back_and_nobody_passes
 }
 
 #[test]
+fn an_agent_that_is_told_to_stop_shuts_the_way_until_its_successor_is_there() {
+    let lab = Lab::up(&["--mode", "managed"]);
+    lab.bind(NAMESPACE, "app");
+    lab.pod(NAMESPACE, "app", "app");
+    assert!(lab.ask(NAMESPACE, "app", TOKEN, &[METADATA]).starts_with("HTTP/1.1 200"));
+    for node in ["lab-vmss000000", "lab-vmss000001"] {
+        lab.signal("nmi", node, Signal::SIGTERM);
+    }
+    eventually("the successor serves", || {
+        lab.ask(NAMESPACE, "app", TOKEN, &[METADATA]).starts_with("HTTP/1.1 200")
+    });
+    lab.stop();
+}
+
+#[test]
 fn a_controller_that_is_killed_in_the_middle_of_an_assignment_finishes_it_when_it_is_back() {
     let lab = Lab::up(&[]);
     lab.bind(NAMESPACE, "app");
@@ -82,7 +97,7 @@ fn a_controller_that_is_killed_in_the_middle_of_an_assignment_finishes_it_when_i
     eventually("the scale set is being written", || {
         !lab.lines_with("+application-identity started").is_empty()
     });
-    lab.kill_role("mic", "");
+    lab.signal("mic", "", Signal::SIGKILL);
     eventually("the pod gets its token", || {
         lab.ask(NAMESPACE, "app", TOKEN, &[METADATA]).starts_with("HTTP/1.1 200")
     });

@@ -80,10 +80,7 @@ impl Lab {
         let (group, version) = object["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap_or(("", "v1"));
         let kind = object["kind"].as_str().unwrap();
         let kind = GroupVersionKind::gvk(group, version, kind);
-        let mut resource = ApiResource::from_gvk(&kind);
-        if resource.kind == "AzureIdentity" {
-            resource.plural = "azureidentities".to_owned();
-        }
+        let resource = ApiResource::from_gvk(&kind);
         let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
         let namespace = object.metadata.namespace.clone();
         let runtime = tokio::runtime::Runtime::new().unwrap();

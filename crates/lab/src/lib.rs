@@ -3,7 +3,7 @@
 //! The lab knows no other crate of podid: it starts the running binary as child processes and
 //! speaks wire formats of its own, so that a wrong field name cannot hide on both sides.
 //!
-//! From outside in: [`start`] makes a [`home`] and [`enter`]s namespaces; [`inside`] builds the
+//! From outside in: [`start`] makes a [`home`] and [`enter`]s namespaces; [`mod@inside`] builds the
 //! [`cluster`]: the [`net`]work, the simulated [`azure`], the Kubernetes [`api`], and a
 //! [`kubelet`] that runs pods as processes; the [`story`] then makes the tutorial happen and the
 //! [`timeline`] shows it.

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use podid_core::assign::{self, Identities, Ledger, Present, Protected, Wish};
+use podid_core::assign::{self, Deferred, Identities, Ledger, Present, Protected, Wish};
 use podid_core::desired::{Desired, desired};
 use podid_core::facts::{
     Assignment, AssignmentState, Binding, Identity, IdentityKind, Node, POD_LABEL, Phase, Pod,
@@ -133,7 +133,7 @@ impl<'a> World<'a> {
             let present = self.present(wish);
             let ledger =
                 Ledger { put: present.identities.keys().cloned().collect(), found: Identities::new() };
-            assign::decide(&present, wish, &ledger, &Protected::default(), &Identities::new())
+            assign::decide(&present, wish, &ledger, &Protected::default(), &Deferred::default())
                 .map_or(0, |decision| decision.patches.len())
         });
         (steps, patches.sum())

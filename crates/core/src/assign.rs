@@ -62,6 +62,15 @@ pub struct Wish {
     pub recorded: Identities,
 }
 
+/// What is not done now, and may be done later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deferred {
+    /// Identities that are not added, because ARM refused them lately.
+    pub add: Identities,
+    /// Identities that are not removed, because somebody needed them a moment ago and may again.
+    pub remove: Identities,
+}
+
 /// What is never removed, whoever put it there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Protected {
@@ -104,22 +113,23 @@ pub enum Refusal {
     Kind(String),
 }
 
-/// Decides what to change; `barred` identities are not added now because ARM refused them lately.
+/// Decides what to change.
 pub fn decide(
     present: &Present,
     wish: &Wish,
     ledger: &Ledger,
     protected: &Protected,
-    barred: &Identities,
+    deferred: &Deferred,
 ) -> Result<Decision, Refusal> {
     let there = |id: &IdentityResourceId| present.identities.contains_key(id);
     let adopted = wish.recorded.iter().filter(|id| !ledger.found.contains(*id));
     let ours: Identities = ledger.put.iter().chain(adopted).filter(|id| there(id)).cloned().collect();
     let add: Identities =
-        wish.needed.iter().filter(|id| !there(id) && !barred.contains(*id)).cloned().collect();
+        wish.needed.iter().filter(|id| !there(id) && !deferred.add.contains(*id)).cloned().collect();
     let unneeded = ours.difference(&wish.needed);
     let (keep, remove): (Identities, Identities) =
         unneeded.cloned().partition(|id| protected.covers(id, present));
+    let remove: Identities = remove.difference(&deferred.remove).cloned().collect();
     let put: Identities = ours.difference(&keep).chain(&add).cloned().collect();
     let found = present.identities.keys().filter(|id| wish.wants(id) && !put.contains(*id));
     let found: Identities = found.cloned().collect();

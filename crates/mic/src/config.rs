@@ -34,6 +34,8 @@ pub struct Config {
     pub check: Duration,
     /// First wait of an identity that ARM refuses; later ones are longer.
     pub refused: Duration,
+    /// How long an identity that nobody needs any more stays on its VM or scale set.
+    pub stay: Duration,
     /// Added to the user agent.
     pub user_agent: Option<String>,
 }

@@ -6,11 +6,12 @@
 //! thousand pods become one PATCH. It does no I/O and knows the time as an argument.
 
 mod bars;
+mod idle;
 
 use std::time::Duration;
 
 use podid_azure::arm::Reading;
-use podid_core::assign::{self, Decision, Identities, Ledger, Patch, Present, Protected, Wish};
+use podid_core::assign::{self, Decision, Deferred, Identities, Ledger, Patch, Present, Protected, Wish};
 use podid_core::ids::{ComputeId, IdentityResourceId};
 use podid_core::plan::Standing;
 use podid_core::retry::{Policy, backoff};
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use crate::compute::Fault;
 use bars::Bars;
 pub(crate) use bars::spread;
+use idle::Idle;
 
 /// A PATCH builds only on what was read this recently; the type that it sets must not undo somebody
 /// else's change (W-33).
@@ -45,6 +47,8 @@ pub(crate) struct Pacing {
     pub(crate) compare: Duration,
     /// First wait of a refused identity.
     pub(crate) refused: Duration,
+    /// How long an identity stays that nobody needs any more.
+    pub(crate) stay: Duration,
 }
 
 /// What is known and under way of one target.
@@ -56,6 +60,7 @@ pub(crate) struct Lane {
     seen: Option<Seen>,
     work: Option<Work>,
     bars: Bars,
+    idle: Idle,
     failures: u32,
     not_before: Option<Instant>,
     patched: Option<Instant>,
@@ -153,6 +158,7 @@ impl Lane {
             seen: None,
             work: None,
             bars: Bars::new(pacing.refused),
+            idle: Idle::new(pacing.stay),
             failures: 0,
             not_before: None,
             patched: None,
@@ -172,7 +178,11 @@ impl Lane {
             return Standing::Absent;
         }
         let unneeded = !wish.needed.contains(id) && assign::removable(id, present, &self.ledger, protected);
-        if unneeded || self.is_removing(id) { Standing::Leaving } else { Standing::Ready }
+        if unneeded && self.idle.goes(id) || self.is_removing(id) {
+            Standing::Leaving
+        } else {
+            Standing::Ready
+        }
     }
 
     fn is_removing(&self, id: &IdentityResourceId) -> bool {
@@ -210,7 +220,9 @@ impl Lane {
             return (self.begin(Work::Read), None);
         }
         let fresh = now < seen.at + FRESH;
-        match assign::decide(&seen.present, wish, &self.ledger, protected, &self.bars.barred(now)) {
+        let deferred =
+            Deferred { add: self.bars.barred(now), remove: self.idle.look(wish, &self.ledger, now) };
+        match assign::decide(&seen.present, wish, &self.ledger, protected, &deferred) {
             Err(refusal) => {
                 self.compare_at = Some(now + LOOK_AGAIN);
                 self.not_before = self.compare_at;
@@ -234,7 +246,8 @@ impl Lane {
             }
             Ok(_) => {
                 self.failures = 0;
-                let again = [self.compare_at, self.bars.next(&wish.needed, now)].into_iter().flatten().min();
+                let timers = [self.compare_at, self.bars.next(&wish.needed, now), self.idle.next(now)];
+                let again = timers.into_iter().flatten().min();
                 (Next::Wait(again), None)
             }
         }
@@ -283,6 +296,9 @@ impl Lane {
 
     fn patched(&mut self, patch: Patch, now: Instant) -> Notice {
         self.bars.accept(&patch.add);
+        for id in &patch.remove {
+            self.idle.gone(id);
+        }
         if let Some(seen) = &mut self.seen {
             seen.present.kind = patch.kind;
             seen.present.identities.extend(patch.add.iter().map(|id| (id.clone(), None)));

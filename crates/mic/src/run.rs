@@ -137,7 +137,7 @@ pub(crate) async fn serve<C: Compute>(
     tasks.spawn("probes", serve_probes(listeners.probes, shutdown.clone(), probe));
     tasks.spawn("metrics", serve_metrics(listeners.metrics, shutdown.clone(), Arc::new(registry)));
 
-    let pacing = Pacing { compare: config.compare, refused: config.refused };
+    let pacing = Pacing { compare: config.compare, refused: config.refused, stay: config.stay };
     let result = controller::run(Parts {
         store: Store::new(&client, &config.namespace, ownership::NAME),
         client,

@@ -1,4 +1,4 @@
-//! The arguments of `podid mic`: the original's (peer contract §2.1) and one of our own.
+//! The arguments of `podid mic`: the original's (peer contract §2.1) and a few of our own.
 
 mod duration;
 
@@ -79,6 +79,11 @@ pub struct Args {
     /// First wait of an identity that ARM refuses; it doubles up to 10 minutes
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
     update_user_msi_retry_interval: Duration,
+
+    /// How long an identity that nobody uses any more stays on its VM or scale set; 10m spares a rolling restart
+    /// its two writes to Azure
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    removal_delay: Duration,
 
     /// Appended to the user agent
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -162,6 +167,7 @@ impl Args {
             compare: self.identity_assignment_reconcile_interval,
             check: self.sync_retry_duration,
             refused: self.update_user_msi_retry_interval,
+            stay: self.removal_delay,
             user_agent: Some(self.custom_user_agent.clone()).filter(|text| !text.is_empty()),
         })
     }

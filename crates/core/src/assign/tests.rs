@@ -24,7 +24,7 @@ fn need(names: &[&str]) -> Wish {
 }
 
 fn act(present: &Present, wish: &Wish, ledger: &Ledger) -> Result<Decision, Refusal> {
-    decide(present, wish, ledger, &Protected::default(), &set(&[]))
+    decide(present, wish, ledger, &Protected::default(), &Deferred::default())
 }
 
 /// Names added, names removed and the type of the only PATCH.
@@ -42,6 +42,18 @@ fn a_needed_identity_is_added_and_recorded_first() {
     let decision = act(&present(Kind::None, &[]), &need(&["a"]), &put(&[])).unwrap();
     assert_eq!(only(&decision), (vec!["a"], vec![], "UserAssigned"));
     assert_eq!((decision.ledger, decision.after), (put(&["a"]), put(&["a"])));
+}
+
+#[test]
+fn what_is_to_be_removed_later_stays_ours_and_one_that_is_needed_again_costs_nothing() {
+    let there = present(Kind::User, &["a", "b"]);
+    let deferred = Deferred { remove: set(&["a"]), ..Deferred::default() };
+    let decide =
+        |wish: &Wish| decide(&there, wish, &put(&["a", "b"]), &Protected::default(), &deferred).unwrap();
+    let decision = decide(&need(&["b"]));
+    assert_eq!(decision.patches, []);
+    assert_eq!((decision.ledger, decision.after), (put(&["a", "b"]), put(&["a", "b"])));
+    assert_eq!(decide(&need(&["a", "b"])).patches, []);
 }
 
 #[test]
@@ -93,7 +105,7 @@ fn w48_protected_identities_stay_and_client_ids_compare_without_case() {
     let protected = Protected { clients, resources: set(&["listed"]) };
     let ours = put(&["cluster", "listed", "a"]);
     let there = present(Kind::User, &["cluster", "listed", "a"]);
-    let decision = decide(&there, &need(&[]), &ours, &protected, &set(&[])).unwrap();
+    let decision = decide(&there, &need(&[]), &ours, &protected, &Deferred::default()).unwrap();
     assert_eq!(only(&decision), (vec![], vec!["a"], "UserAssigned"));
     assert!(!removable(&resource("cluster"), &there, &ours, &protected));
     assert!(removable(&resource("a"), &there, &ours, &protected));
@@ -137,7 +149,7 @@ fn a_barred_identity_holds_up_no_other() {
         &need(&["a", "bad"]),
         &put(&["bad"]),
         &Protected::default(),
-        &set(&["bad"]),
+        &Deferred { add: set(&["bad"]), ..Deferred::default() },
     );
     let decision = decision.unwrap();
     assert_eq!(only(&decision), (vec!["a"], vec![], "UserAssigned"));
@@ -186,22 +198,24 @@ proptest! {
     #[test]
     fn never_takes_what_is_needed_foreign_or_protected_and_is_done_in_one_go(
         kind in kinds(), there in some(), needed in some(), recorded in some(), put in some(), found in some(),
-        safe in some(), barred in some(),
+        safe in some(), add in some(), remove in some(),
     ) {
         let present = Present { kind, identities: there.into_iter().map(|id| (id, None)).collect(), ..Present::default() };
         let ledger = Ledger { found: found.difference(&put).cloned().collect(), put };
         let wish = Wish { needed, recorded };
         let protected = Protected { resources: safe, ..Protected::default() };
-        let decision = decide(&present, &wish, &ledger, &protected, &barred).unwrap();
+        let deferred = Deferred { add, remove };
+        let decision = decide(&present, &wish, &ledger, &protected, &deferred).unwrap();
 
         for patch in &decision.patches {
             prop_assert!(patch.add.len() + patch.remove.len() <= PATCH_LIMIT);
             for id in &patch.add {
-                prop_assert!(wish.needed.contains(id) && !barred.contains(id));
+                prop_assert!(wish.needed.contains(id) && !deferred.add.contains(id));
                 prop_assert!(decision.ledger.put.contains(id), "in the ledger before the PATCH");
             }
             for id in &patch.remove {
                 prop_assert!(!wish.needed.contains(id), "somebody needs it");
+                prop_assert!(!deferred.remove.contains(id), "somebody may need it again");
                 prop_assert!(!protected.resources.contains(id));
                 let theirs = wish.recorded.contains(id) && !ledger.found.contains(id);
                 prop_assert!(removable(id, &present, &ledger, &protected) || theirs, "podid did not put it there");
@@ -209,7 +223,7 @@ proptest! {
             }
         }
         let result = patched(present.clone(), &decision.patches);
-        for id in wish.needed.difference(&barred) {
+        for id in wish.needed.difference(&deferred.add) {
             prop_assert!(result.identities.contains_key(id));
             prop_assert!(decision.after.knows(id));
         }
@@ -219,7 +233,7 @@ proptest! {
         for id in result.identities.keys().filter(|id| wish.wants(id)) {
             prop_assert!(decision.after.knows(id), "what is used and there, somebody put there");
         }
-        let again = decide(&result, &wish, &decision.after, &protected, &barred).unwrap();
+        let again = decide(&result, &wish, &decision.after, &protected, &deferred).unwrap();
         prop_assert_eq!(again.patches, vec![]);
         prop_assert_eq!(again.after, decision.after);
     }
@@ -230,7 +244,7 @@ proptest! {
     ) {
         let present = Present { kind: Kind::User, identities: there.into_iter().map(|id| (id, None)).collect(), ..Present::default() };
         let (wish, ledger) = (Wish { needed, ..Wish::default() }, Ledger { put, ..Ledger::default() });
-        let act = |present: &Present, ledger: &Ledger| decide(present, &wish, ledger, &Protected::default(), &Identities::new()).unwrap();
+        let act = |present: &Present, ledger: &Ledger| decide(present, &wish, ledger, &Protected::default(), &Deferred::default()).unwrap();
         let decision = act(&present, &ledger);
         let finished = patched(present.clone(), &decision.patches);
         // The ledger was written; the PATCH was done or not; MIC starts again.

@@ -4,7 +4,8 @@ use podid_core::assign::Kind;
 
 use super::*;
 
-const PACING: Pacing = Pacing { compare: Duration::from_mins(3), refused: Duration::from_secs(1) };
+const PACING: Pacing =
+    Pacing { compare: Duration::from_mins(3), refused: Duration::from_secs(1), stay: Duration::ZERO };
 
 fn id(name: &str) -> IdentityResourceId {
     let id = format!(

@@ -26,6 +26,8 @@ pub(crate) struct Stage {
     pub(crate) arm: FakeArm,
     pub(crate) protected: Protected,
     pub(crate) identity: String,
+    /// How long an identity stays that nobody needs.
+    pub(crate) stay: Duration,
     running: Option<Running>,
 }
 
@@ -54,7 +56,14 @@ pub(crate) fn identity_id(name: &str) -> IdentityResourceId {
 impl Stage {
     pub(crate) fn new() -> Self {
         let (api, arm) = (Api::default(), FakeArm::default());
-        Self { api, arm, protected: Protected::default(), identity: "mic-0".to_owned(), running: None }
+        Self {
+            api,
+            arm,
+            protected: Protected::default(),
+            identity: "mic-0".to_owned(),
+            stay: Duration::ZERO,
+            running: None,
+        }
     }
 
     /// A stage on which the controller runs, with the nodes `a` and `b` of the scale set `pool`.
@@ -92,6 +101,7 @@ impl Stage {
             compare: Duration::from_mins(3),
             check: Duration::from_hours(1),
             refused: Duration::from_secs(1),
+            stay: self.stay,
             user_agent: None,
         };
         let cut = Arc::default();

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
-use crate::assign::{Decision, Identities, Ledger, Present, Protected, Wish, decide, removable};
+use crate::assign::{Decision, Deferred, Ledger, Present, Protected, Wish, decide, removable};
 use crate::desired::fixtures::resource;
 
 /// A cluster in which each node is a machine of its own.
@@ -91,8 +91,14 @@ impl Cluster {
 
     fn decision(&self, node: &NodeName) -> Decision {
         let machine = &self.machines[node];
-        decide(&machine.present, &self.wish(node), &machine.ledger, &Protected::default(), &Identities::new())
-            .unwrap()
+        decide(
+            &machine.present,
+            &self.wish(node),
+            &machine.ledger,
+            &Protected::default(),
+            &Deferred::default(),
+        )
+        .unwrap()
     }
 
     fn has_work(&self, node: &NodeName) -> bool {

@@ -36,6 +36,46 @@ async fn an_identity_stays_while_another_pod_of_the_scale_set_uses_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rolling_restart_within_the_removal_delay_causes_no_patch_at_all() {
+    let mut stage = Stage::new();
+    stage.node("a", "pool", 0);
+    stage.stay = Duration::from_mins(10);
+    stage.start().await;
+    stage.bound("app", "app");
+    stage.pod("web", "p-1", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    stage.no_pod("web", "p-1");
+    stage.until("the record goes at once", |stage| stage.records().is_empty()).await;
+    tokio::time::sleep(Duration::from_mins(9)).await;
+    stage.pod("web", "p-2", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    tokio::time::sleep(Duration::from_mins(30)).await;
+    assert_eq!(stage.arm.names(&pool("pool")), ["app"]);
+    assert_eq!(stage.arm.patches().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_removal_delay_the_identity_goes_also_when_the_controller_was_restarted_meanwhile() {
+    let mut stage = Stage::new();
+    stage.node("a", "pool", 0);
+    stage.stay = Duration::from_mins(10);
+    stage.start().await;
+    stage.bound("app", "app");
+    stage.pod("web", "p", "app", "a");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    stage.no_pod("web", "p");
+    stage.until("record gone", |stage| stage.records().is_empty()).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    stage.kill().await;
+    stage.start().await;
+    tokio::time::sleep(Duration::from_mins(9)).await;
+    assert_eq!(stage.arm.names(&pool("pool")), ["app"]);
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(stage.arm.names(&pool("pool")), [""; 0]);
+    stage.until("nothing of ours is left", |stage| stage.ownership().is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn w13_a_pod_of_the_same_name_in_another_namespace_counts_as_a_user() {
     let stage = Stage::running().await;
     stage.bound("app", "app");

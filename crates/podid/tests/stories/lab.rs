@@ -97,15 +97,23 @@ impl Lab {
 
     /// Creates a pod that only holds a network, with the label `aadpodidbinding`.
     pub(crate) fn pod(&self, namespace: &str, name: &str, label: &str) {
-        self.create(&json!({
+        self.pod_with(namespace, name, label, &["sleep", "100000"], &json!({}));
+    }
+
+    /// Creates a pod that runs a command; what `spec` has is added to its spec.
+    pub(crate) fn pod_with(&self, namespace: &str, name: &str, label: &str, command: &[&str], spec: &Value) {
+        let mut pod = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": name, "namespace": namespace, "labels": {"aadpodidbinding": label}},
             "spec": {
                 "terminationGracePeriodSeconds": 0,
-                "containers": [{"name": "main", "image": "none", "command": ["sleep", "100000"]}],
+                "containers": [{"name": "main", "image": "none", "command": command}],
             },
-        }))
-        .unwrap();
+        });
+        for (field, value) in spec.as_object().unwrap() {
+            pod["spec"][field] = value.clone();
+        }
+        self.create(&pod).unwrap();
     }
 
     /// Creates the application's identity and a binding to it, both called `name`.
@@ -134,10 +142,25 @@ impl Lab {
 
     /// Begins such a request and does not wait for its answer.
     pub(crate) fn asking(&self, namespace: &str, pod: &str, target: &str, headers: &[&str]) -> Child {
+        self.get(namespace, pod, "169.254.169.254:80", target, headers)
+    }
+
+    /// What a pod gets from any address; nothing where it cannot connect.
+    pub(crate) fn knock(&self, namespace: &str, pod: &str, address: &str) -> String {
+        let output = self.get(namespace, pod, address, "/", &[]).wait_with_output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn get(&self, namespace: &str, pod: &str, address: &str, target: &str, headers: &[&str]) -> Child {
+        self.exec(namespace, pod).arg(example("get")).args([address, target]).args(headers).spawn().unwrap()
+    }
+
+    /// A command in the network of a pod, whose words are still to be added.
+    pub(crate) fn exec(&self, namespace: &str, pod: &str) -> Command {
         let mut command = podid();
         command.args(["lab", "exec", "--lab"]).arg(&self.home).args(["--namespace", namespace, pod, "--"]);
-        command.arg(example("get")).args(["169.254.169.254:80", target]).args(headers);
-        command.stdout(Stdio::piped()).spawn().unwrap()
+        command.stdout(Stdio::piped());
+        command
     }
 
     /// A variable that the lab gives to those who follow the tutorial.
@@ -210,7 +233,8 @@ pub(crate) fn holds_a_token(text: &str) -> bool {
         .any(|word| word.starts_with("eyJ") && word.len() > 60)
 }
 
-fn example(name: &str) -> PathBuf {
+/// An example program, built beside the binary under test.
+pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_podid")).parent().unwrap().join("examples").join(name)
 }
 

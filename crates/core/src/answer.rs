@@ -68,14 +68,14 @@ pub struct Held {
     pub since: Timestamp,
 }
 
-/// What is known on this node at one moment.
+/// What is known on this node at one moment, all of it.
 pub trait View {
     /// Whether an exception covers the pod.
     fn excepts(&self, pod: &Pod) -> bool;
     /// The assignments that name the pod; any order.
     fn assignments(&self, pod: &ObjectRef) -> impl Iterator<Item = &Held>;
-    /// What the pod may use by bindings and identities; none while these are not known.
-    fn selection(&self, pod: &Pod, matching: Matching) -> Option<Selection<'_>>;
+    /// What the pod may use by bindings and identities.
+    fn selection(&self, pod: &Pod, matching: Matching) -> Selection<'_>;
 }
 
 /// What the caller gets.
@@ -154,11 +154,17 @@ pub fn unknown_to_imds(choice: Choice<'_>, pod: &Pod, terms: &Terms, now: Timest
 
 /// An answer from what the pod may use, sorted; `otherwise` if nothing fits the selector.
 fn choose<'a>(
-    mut fitting: Vec<Choice<'a>>,
+    choices: impl Iterator<Item = Choice<'a>>,
     selector: &Selector,
     otherwise: impl FnOnce() -> Without,
 ) -> Answer<'a> {
-    fitting.retain(|choice| may_mean(selector, choice.identity));
+    let mut fitting: Vec<Choice<'a>> = Vec::new();
+    for choice in choices.filter(|choice| may_mean(selector, choice.identity)) {
+        // Two bindings may give one identity.
+        if !fitting.iter().any(|known| known.identity.id == choice.identity.id) {
+            fitting.push(choice);
+        }
+    }
     match (fitting.first().copied(), selector) {
         (None, _) => Answer::Without(otherwise()),
         (Some(_), Selector::Principal(_)) => Answer::Find(fitting, otherwise()),

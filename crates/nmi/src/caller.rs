@@ -72,7 +72,7 @@ pub(crate) async fn in_step(snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> R
     match tokio::time::timeout(START, snapshots.wait_for(|snapshot| snapshot.complete)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Refusal::not_yet(
-            "NMI has just started and has not read this node's pods from the Kubernetes API. \
+            "NMI has just started and has not read pods, identities and bindings from the Kubernetes API. \
              If this lasts, see its log.",
         )),
     }

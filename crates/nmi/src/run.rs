@@ -229,7 +229,6 @@ fn sources(config: &Config, cluster: &Client) -> Sources {
         assignments,
         bindings: watch::bindings(cluster.clone()),
         identities: watch::identities(cluster.clone()),
-        bindings_decide: config.mode == Mode::Managed,
     }
 }
 

@@ -16,10 +16,8 @@ use podid_core::select::{Matching, Selection, select};
 /// All facts of one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Whether every watch that answers depend on has told all it knows.
+    /// Whether every watch has told all it knows.
     pub complete: bool,
-    /// Whether all bindings and identities are known too.
-    pub bindings_known: bool,
     pub(crate) pods: Arc<HashMap<ObjectRef, Arc<Resident>>>,
     pub(crate) addresses: Arc<HashMap<IpAddr, Vec<Arc<Resident>>>>,
     pub(crate) assignments: Arc<HashMap<ObjectRef, Vec<Arc<Held>>>>,
@@ -71,14 +69,11 @@ impl View for Snapshot {
         self.assignments.get(pod).into_iter().flatten().map(AsRef::as_ref)
     }
 
-    fn selection(&self, pod: &Pod, matching: Matching) -> Option<Selection<'_>> {
-        if !self.bindings_known {
-            return None;
-        }
-        let label = pod.selector()?;
+    fn selection(&self, pod: &Pod, matching: Matching) -> Selection<'_> {
+        let Some(label) = pod.selector() else { return Selection::default() };
         let bindings = self.bindings.get(label).into_iter().flatten().map(AsRef::as_ref);
         let identity = |id: &ObjectRef| self.identities.get(id).map(AsRef::as_ref);
-        Some(select(pod, bindings, identity, matching))
+        select(pod, bindings, identity, matching)
     }
 }
 

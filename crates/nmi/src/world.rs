@@ -36,8 +36,6 @@ pub struct Sources {
     pub bindings: Changes<Binding>,
     /// Identities of all namespaces.
     pub identities: Changes<Identity>,
-    /// Whether answers depend on bindings and identities (managed mode), or only their reasons do.
-    pub bindings_decide: bool,
 }
 
 /// Keeps the facts of one node.
@@ -45,7 +43,6 @@ pub struct World {
     facts: Facts,
     changes: SelectAll<BoxStream<'static, Event>>,
     awaited: BTreeSet<Kind>,
-    unread: BTreeSet<Kind>,
     publish: watch::Sender<Arc<Snapshot>>,
     until_complete: Option<Guard>,
     clock: WallClock,
@@ -75,18 +72,15 @@ enum Kind {
 
 impl World {
     /// A world that knows nothing yet, and where its snapshots appear. `until_complete` is dropped
-    /// when everything that answers depend on is known.
+    /// when everything is known.
     pub fn new(
         sources: Sources,
         until_complete: Guard,
         clock: WallClock,
     ) -> (Self, watch::Receiver<Arc<Snapshot>>) {
-        let mut awaited = BTreeSet::from([Kind::Pods, Kind::Exceptions]);
+        let mut awaited = BTreeSet::from([Kind::Pods, Kind::Exceptions, Kind::Bindings, Kind::Identities]);
         if sources.assignments.is_some() {
             awaited.insert(Kind::Assignments);
-        }
-        if sources.bindings_decide {
-            awaited.extend([Kind::Bindings, Kind::Identities]);
         }
         let mut changes = SelectAll::new();
         push(&mut changes, sources.pods, Event::Pod);
@@ -97,10 +91,9 @@ impl World {
             push(&mut changes, assignments, Event::Assignment);
         }
         let (publish, snapshots) = watch::channel(Arc::default());
-        let unread = BTreeSet::from([Kind::Bindings, Kind::Identities]);
         let facts = Facts::default();
         let until_complete = Some(until_complete);
-        (Self { facts, changes, awaited, unread, publish, until_complete, clock }, snapshots)
+        (Self { facts, changes, awaited, publish, until_complete, clock }, snapshots)
     }
 
     /// Runs until the shutdown begins or the streams end.
@@ -146,7 +139,6 @@ impl World {
 
     fn synced(&mut self, kind: Kind) {
         self.awaited.remove(&kind);
-        self.unread.remove(&kind);
     }
 
     fn publish(&mut self) {
@@ -154,7 +146,7 @@ impl World {
         if complete && self.until_complete.take().is_some() {
             tracing::info!("all watches are in step with the Kubernetes API");
         }
-        self.publish.send_replace(Arc::new(self.facts.snapshot(complete, self.unread.is_empty())));
+        self.publish.send_replace(Arc::new(self.facts.snapshot(complete)));
     }
 }
 

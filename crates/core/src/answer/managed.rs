@@ -1,6 +1,6 @@
 //! What does a pod get where nobody assigns and bindings decide?
 
-use super::{Answer, Caller, Choice, Terms, View, Wait, Without, choose, in_time, reason};
+use super::{Answer, Caller, Choice, Terms, View, Without, choose, in_time, reason};
 use crate::refusal::Refusal;
 use crate::request::Selector;
 
@@ -17,15 +17,9 @@ pub(super) fn answer<'a, V: View>(
     if pod.selector().is_none() {
         return Answer::Without(Without::Refuse(Refusal::never(reason::no_label(pod))));
     }
-    let Some(selection) = view.selection(pod, terms.matching) else {
-        let refusal = Refusal::not_yet(reason::bindings_unread());
-        return Answer::Without(Without::Wait(Wait { at_most: terms.hold_unknown, until: None, refusal }));
-    };
-    let choices = selection
-        .grants
-        .iter()
-        .map(|grant| Choice { identity: grant.identity, assigned: None, others: 0 })
-        .collect();
+    let selection = view.selection(pod, terms.matching);
+    let choices =
+        selection.grants.iter().map(|grant| Choice { identity: grant.identity, assigned: None, others: 0 });
     choose(choices, selector, || {
         in_time(&reason::not_selected(&selection, pod, selector, terms.matching), caller, terms, now)
     })

@@ -24,26 +24,20 @@ pub(super) fn under_way(assignment: &Assignment, pod: &Pod) -> String {
     )
 }
 
+pub(super) fn outdated(assignment: &Assignment, pod: &Pod) -> String {
+    format!(
+        "AzureAssignedIdentity {} gives pod {} an AzureIdentity {} that differs from the one that exists. \
+         MIC writes it anew; if this lasts, check that MIC runs and see its log.",
+        assignment.id, pod.id, assignment.identity.id
+    )
+}
+
 pub(super) fn mic_to_assign(grant: &Grant<'_>, pod: &Pod) -> String {
     format!(
         "AzureIdentityBinding {} gives AzureIdentity {} to pod {}, but no AzureAssignedIdentity says so yet. \
          If this lasts, check that MIC runs and see its log.",
         grant.binding.id, grant.identity.id, pod.id
     )
-}
-
-pub(super) fn nothing_assigned(pod: &Pod) -> String {
-    format!(
-        "pod {} has no AzureAssignedIdentity. Check that an AzureIdentityBinding has selector {:?} \
-         and see the log of MIC.",
-        pod.id,
-        label(pod)
-    )
-}
-
-pub(super) fn bindings_unread() -> String {
-    "NMI has not read identities and bindings from the Kubernetes API yet. If this lasts, see its log."
-        .to_owned()
 }
 
 pub(super) fn unknown_to_imds(identity: &Identity, pod: &Pod, node: &NodeName) -> String {

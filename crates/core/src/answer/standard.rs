@@ -1,10 +1,15 @@
 //! What does a pod get where MIC assigns?
+//!
+//! Bindings and identities as they are now decide, exactly as in managed mode; an assignment adds only
+//! that the identity is on the pod's machine or scale set. The copies that it carries are its writer's
+//! word and entitle nobody (W-53). Of them, the identity's tells which version MIC acted on: specs are
+//! compared and not uids, because MIC does not write anew for one that was re-created as it was.
 
 use super::{Answer, Caller, Choice, Held, Terms, View, Wait, Without, choose, in_time, may_mean, reason};
-use crate::facts::{Assignment, AssignmentState, Pod};
+use crate::facts::{Assignment, AssignmentState, Identity, Pod};
 use crate::refusal::Refusal;
 use crate::request::Selector;
-use crate::select::Matching;
+use crate::select::Selection;
 
 use jiff::Timestamp;
 
@@ -22,68 +27,62 @@ pub(super) fn answer<'a, V: View>(
     if pod.selector().is_none() {
         return Answer::Without(Without::Refuse(Refusal::never(reason::no_label(pod))));
     }
-    let mut held: Vec<&Held> =
-        view.assignments(&pod.id).filter(|held| grants(&held.assignment, pod, terms)).collect();
-    held.sort_by(|a, b| sort_key(&a.assignment).cmp(&sort_key(&b.assignment)));
-    let in_state = |state| {
-        held.iter()
-            .copied()
-            .filter(move |held| held.assignment.state == state && !held.assignment.terminating)
-    };
-    let choices = in_state(AssignmentState::Assigned)
-        .map(|held| Choice { identity: &held.assignment.identity, assigned: Some(held.since), others: 0 })
-        .collect();
-    choose(choices, selector, || {
-        let coming = in_state(AssignmentState::Created);
-        not_assigned(view, caller, coming, selector, terms, now)
-    })
+    let selection = view.selection(pod, terms.matching);
+    let records = || view.assignments(&pod.id).filter(|held| is_record(&held.assignment, pod, terms));
+    let choices = selection.grants.iter().filter_map(|grant| {
+        let assigned = records().filter(|held| {
+            held.assignment.state == AssignmentState::Assigned && matches(&held.assignment, grant.identity)
+        });
+        let since = assigned.map(|held| held.since).max()?;
+        Some(Choice { identity: grant.identity, assigned: Some(since), others: 0 })
+    });
+    choose(choices, selector, || not_assigned(&selection, caller, records, selector, terms, now))
 }
 
 /// Nothing that is assigned fits: is it coming?
-fn not_assigned<'a, V: View>(
-    view: &V,
+fn not_assigned<'a, R: Iterator<Item = &'a Held>>(
+    selection: &Selection<'_>,
     caller: Caller<'_>,
-    mut coming: impl Iterator<Item = &'a Held>,
+    records: impl Fn() -> R,
     selector: &Selector,
     terms: &Terms,
     now: Timestamp,
 ) -> Without {
     let pod = caller.pod;
-    if let Some(held) = coming.find(|held| may_mean(selector, &held.assignment.identity)) {
-        let refusal = Refusal::not_yet(reason::under_way(&held.assignment, pod));
+    let wanted = || selection.grants.iter().filter(|grant| may_mean(selector, grant.identity));
+    let under_way = wanted().find_map(|grant| {
+        let held = records().find(|held| held.assignment.identity.id == grant.identity.id)?;
+        match held.assignment.state {
+            _ if !matches(&held.assignment, grant.identity) => Some(reason::outdated(&held.assignment, pod)),
+            AssignmentState::Created => Some(reason::under_way(&held.assignment, pod)),
+            // It was not the one asked for.
+            AssignmentState::Assigned | AssignmentState::Unassigned => None,
+        }
+    });
+    if let Some(text) = under_way {
+        let refusal = Refusal::not_yet(text);
         return Without::Wait(Wait { at_most: terms.hold_under_way, until: None, refusal });
     }
-    let Some(selection) = view.selection(pod, terms.matching) else {
-        return in_time(&reason::nothing_assigned(pod), caller, terms, now);
-    };
     // An object id tells nothing about what is only bound, so it is not worth more than the grace.
-    let expected = selection.grants.iter().find(|grant| match selector {
-        Selector::Principal(_) => false,
-        _ => may_mean(selector, grant.identity),
-    });
+    let expected = wanted().find(|_| !matches!(selector, Selector::Principal(_)));
     if let Some(grant) = expected {
         let refusal = Refusal::not_yet(reason::mic_to_assign(grant, pod));
         return Without::Wait(Wait { at_most: terms.hold_unknown, until: None, refusal });
     }
-    in_time(&reason::not_selected(&selection, pod, selector, terms.matching), caller, terms, now)
+    in_time(&reason::not_selected(selection, pod, selector, terms.matching), caller, terms, now)
 }
 
-/// Whether an assignment entitles `pod`. It carries copies that its writer chose, so it counts
-/// only where MIC writes (W-53) and while it agrees with the pod's label.
-fn grants(assignment: &Assignment, pod: &Pod, terms: &Terms) -> bool {
-    let Assignment { identity, binding, .. } = assignment;
-    let written_by_mic =
-        *assignment.id.namespace == *COMMON_NAMESPACE || assignment.id.namespace == identity.id.namespace;
-    let agrees = assignment.pod == pod.id
+/// Whether an assignment is where MIC writes, and about `pod` here and now.
+fn is_record(assignment: &Assignment, pod: &Pod, terms: &Terms) -> bool {
+    let home = &*assignment.id.namespace;
+    (*home == *COMMON_NAMESPACE || *home == *assignment.identity.id.namespace)
+        && assignment.pod == pod.id
         && assignment.node == terms.node
-        && binding.id.namespace == identity.id.namespace
-        && binding.identity == identity.id.name
-        && pod.selector() == Some(&*binding.selector);
-    let reaches = terms.matching == Matching::ClusterWide && !identity.namespaced
-        || identity.id.namespace == pod.id.namespace;
-    written_by_mic && agrees && reaches && identity.kind.is_ok()
+        && assignment.state != AssignmentState::Unassigned
+        && !assignment.terminating
 }
 
-fn sort_key(assignment: &Assignment) -> impl Ord + '_ {
-    (&assignment.binding.id, &assignment.identity.id, &assignment.id)
+/// Whether an assignment was written for this identity as it is.
+fn matches(assignment: &Assignment, identity: &Identity) -> bool {
+    assignment.identity.id == identity.id && assignment.identity.spec_hash == identity.spec_hash
 }

@@ -127,7 +127,6 @@ fn sources() -> Sources {
         assignments: Some(told(assignment)),
         bindings: told(binding),
         identities: told(identity),
-        bindings_decide: false,
     }
 }
 

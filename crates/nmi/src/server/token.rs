@@ -272,7 +272,7 @@ impl View for NoExceptions<'_> {
         self.0.assignments(pod)
     }
 
-    fn selection(&self, pod: &Pod, matching: Matching) -> Option<Selection<'_>> {
+    fn selection(&self, pod: &Pod, matching: Matching) -> Selection<'_> {
         self.0.selection(pod, matching)
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Facts {
 // === impl Facts ===
 
 impl Facts {
-    pub(super) fn snapshot(&self, complete: bool, bindings_known: bool) -> Snapshot {
-        Snapshot { complete, bindings_known, ..self.now.clone() }
+    pub(super) fn snapshot(&self, complete: bool) -> Snapshot {
+        Snapshot { complete, ..self.now.clone() }
     }
 
     pub(super) fn set_pod(&mut self, pod: &Arc<Pod>, now: Timestamp) {

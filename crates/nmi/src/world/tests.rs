@@ -69,7 +69,7 @@ fn assignment(pod: &str, uid: &str, state: AssignmentState, created: Option<Time
 
 /// Name of the one pod that has the address.
 fn owner(facts: &Facts, last: u8) -> Option<String> {
-    match facts.snapshot(true, true).owner(address(last)) {
+    match facts.snapshot(true).owner(address(last)) {
         Owner::One(resident) => Some(resident.pod.id.name.to_string()),
         Owner::Nobody | Owner::Several(_) => None,
     }
@@ -84,18 +84,18 @@ fn an_address_belongs_to_whoever_has_it_now() {
     assert_eq!((owner(&facts, 1), owner(&facts, 2)), (None, Some("a".into())));
     facts.set_pod(&pod("b", "2", "x", &[2]), at(0));
     let both = Owner::Several(vec![ObjectRef::new("shop", "a"), ObjectRef::new("shop", "b")]);
-    assert_eq!(facts.snapshot(true, true).owner(address(2)), both);
+    assert_eq!(facts.snapshot(true).owner(address(2)), both);
     facts.remove_pod(&ObjectRef::new("shop", "a"));
     assert_eq!(owner(&facts, 2), Some("b".into()));
     facts.remove_pod(&ObjectRef::new("shop", "b"));
-    assert_eq!(facts.snapshot(true, true).owner(address(2)), Owner::Nobody);
-    assert!(facts.snapshot(true, true).addresses.is_empty());
+    assert_eq!(facts.snapshot(true).owner(address(2)), Owner::Nobody);
+    assert!(facts.snapshot(true).addresses.is_empty());
 }
 
 #[test]
 fn a_pod_is_settled_since_its_start_or_its_last_label_change() {
     let mut facts = Facts::default();
-    let settled = |facts: &Facts| match facts.snapshot(true, true).owner(address(1)) {
+    let settled = |facts: &Facts| match facts.snapshot(true).owner(address(1)) {
         Owner::One(resident) => resident.settled,
         other => panic!("{other:?}"),
     };
@@ -114,7 +114,7 @@ fn an_assignment_is_in_its_state_since_it_was_seen_in_it() {
     use AssignmentState::{Assigned, Created};
     let since = |facts: &Facts| {
         let pod = ObjectRef::new("shop", "web");
-        facts.snapshot(true, true).assignments(&pod).map(|held| held.since).next().unwrap()
+        facts.snapshot(true).assignments(&pod).map(|held| held.since).next().unwrap()
     };
     let mut facts = Facts::default();
     facts.set_assignment(&assignment("web", "1", Assigned, Some(at(-1000))), true, at(0));
@@ -130,9 +130,8 @@ fn an_assignment_is_in_its_state_since_it_was_seen_in_it() {
 #[test]
 fn an_assignment_that_names_another_pod_leaves_the_first() {
     let mut facts = Facts::default();
-    let count = |facts: &Facts, pod: &str| {
-        facts.snapshot(true, true).assignments(&ObjectRef::new("shop", pod)).count()
-    };
+    let count =
+        |facts: &Facts, pod: &str| facts.snapshot(true).assignments(&ObjectRef::new("shop", pod)).count();
     facts.set_assignment(&assignment("a", "1", AssignmentState::Assigned, None), false, at(0));
     facts.set_assignment(&assignment("b", "1", AssignmentState::Assigned, None), false, at(0));
     assert_eq!((count(&facts, "a"), count(&facts, "b")), (0, 1));
@@ -141,25 +140,23 @@ fn an_assignment_that_names_another_pod_leaves_the_first() {
 }
 
 #[test]
-fn a_binding_follows_its_selector_and_is_unknown_until_all_are_read() {
+fn a_binding_follows_its_selector() {
     let mut facts = Facts::default();
     let app = pod("a", "1", "app", &[1]);
+    let selected = |facts: &Facts| facts.snapshot(true).selection(&app, Matching::Namespaced).refused.len();
     facts.set_binding(binding("b", "other"));
+    assert_eq!(selected(&facts), 0);
     facts.set_binding(binding("b", "app"));
-    let selected = |facts: &Facts, known: bool| {
-        let snapshot = facts.snapshot(true, known);
-        snapshot.selection(&app, Matching::Namespaced).map(|selection| selection.refused.len())
-    };
-    assert_eq!((selected(&facts, false), selected(&facts, true)), (None, Some(1)));
+    assert_eq!(selected(&facts), 1);
     facts.remove_binding(&ObjectRef::new("shop", "b"));
-    assert_eq!(selected(&facts, true), Some(0));
+    assert_eq!(selected(&facts), 0);
 }
 
 #[test]
 fn a_published_snapshot_does_not_change() {
     let mut facts = Facts::default();
     facts.set_pod(&pod("a", "1", "x", &[1]), at(0));
-    let before = facts.snapshot(true, true);
+    let before = facts.snapshot(true);
     facts.remove_pod(&ObjectRef::new("shop", "a"));
     assert!(matches!(before.owner(address(1)), Owner::One(_)));
 }

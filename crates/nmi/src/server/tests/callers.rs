@@ -118,12 +118,16 @@ async fn a_start_that_lasts_is_a_retryable_answer_and_nothing_is_served_half_inf
 }
 
 #[tokio::test(start_paused = true)]
-async fn standard_mode_serves_while_bindings_are_unread_and_managed_mode_waits() {
-    for (mode, status) in [(Mode::Standard, 200), (Mode::Managed, 503)] {
+async fn nobody_is_served_before_bindings_and_identities_are_known() {
+    for mode in [Mode::Standard, Mode::Managed] {
         let stage = Stage::starting(mode, |_| {}).await;
-        stage.cluster.synced_but_bindings();
+        stage.cluster.synced_but_identities();
         stage.ready_pod("web", "10.0.0.1").await;
-        assert_eq!(stage.token("10.0.0.1", "").await.status, status, "{mode:?}");
+        let request = stage.start_token("10.0.0.1", "");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(!request.is_finished() && stage.imds.seen().is_empty(), "{mode:?}");
+        stage.cluster.synced();
+        assert_eq!(request.await.unwrap(), 200, "{mode:?}");
     }
 }
 

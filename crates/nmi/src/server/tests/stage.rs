@@ -197,8 +197,6 @@ impl Stage {
     /// A pod that is bound to an identity, which IMDS has, and in standard mode is assigned.
     pub(super) async fn ready_pod(&self, name: &str, address: &str) {
         self.cluster.apply_pod(pod("shop", name, address));
-        self.cluster.apply_identity(identity("shop", name));
-        self.cluster.apply_binding(binding("shop", name, name));
         self.cluster.apply_assignment(assignment("shop", name, name, AssignmentState::Assigned));
         self.imds.has(&[name]);
         self.settle().await;
@@ -374,7 +372,6 @@ impl Cluster {
             assignments: (mode == Mode::Standard).then_some(assignment_changes),
             bindings: binding_changes,
             identities: identity_changes,
-            bindings_decide: mode == Mode::Managed,
         };
         let live = Arc::default();
         (Self { pods, exceptions, assignments, bindings, identities, live }, sources)
@@ -382,16 +379,16 @@ impl Cluster {
 
     /// The watches have told of all that exists.
     pub(super) fn synced(&self) {
-        self.synced_but_bindings();
-        let _ = self.bindings.send(Change::Synced);
+        self.synced_but_identities();
         let _ = self.identities.send(Change::Synced);
     }
 
-    /// The same, of all but bindings and identities.
-    pub(super) fn synced_but_bindings(&self) {
+    /// The same, of all but identities.
+    pub(super) fn synced_but_identities(&self) {
         let _ = self.pods.send(Change::Synced);
         let _ = self.exceptions.send(Change::Synced);
         let _ = self.assignments.send(Change::Synced);
+        let _ = self.bindings.send(Change::Synced);
     }
 
     pub(super) fn apply_pod(&self, pod: Pod) {
@@ -410,12 +407,24 @@ impl Cluster {
         let _ = self.exceptions.send(Change::Gone(id));
     }
 
+    /// An assignment, and the identity and binding that it was written for.
     pub(super) fn apply_assignment(&self, assignment: Assignment) {
+        self.apply_identity(assignment.identity.clone());
+        self.apply_binding(assignment.binding.clone());
+        self.apply_record(assignment);
+    }
+
+    /// An assignment alone.
+    pub(super) fn apply_record(&self, assignment: Assignment) {
         let _ = self.assignments.send(Change::Applied(Arc::new(assignment)));
     }
 
     pub(super) fn remove_assignment(&self, id: ObjectRef) {
         let _ = self.assignments.send(Change::Gone(id));
+    }
+
+    pub(super) fn remove_binding(&self, id: ObjectRef) {
+        let _ = self.bindings.send(Change::Gone(id));
     }
 
     pub(super) fn apply_binding(&self, binding: Binding) {

@@ -148,9 +148,34 @@ async fn a_revoked_pod_is_refused_on_its_next_request_though_its_token_is_cached
     stage.imds.has(&["web"]);
     stage.settle().await;
     assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
+    // While MIC has not yet removed the assignment, and after.
+    stage.cluster.remove_binding(assigned.binding.id);
+    stage.settle().await;
+    let told = stage.token("10.0.0.1", "").await;
+    assert_eq!((told.status, told.after.as_millis()), (400, 0), "{}", told.body);
     stage.cluster.remove_assignment(assigned.id);
     stage.settle().await;
     assert_eq!(stage.token("10.0.0.1", "").await.status, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn w53_an_assignment_that_somebody_else_wrote_gets_nothing_from_imds() {
+    let stage = Stage::standard().await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    stage.cluster.apply_pod(super::stage::old_pod("other", "thief", "10.0.0.2"));
+    // It carries an identity that is on the machine, and a binding that nobody made.
+    let stolen = Identity { id: ObjectRef::new("other", "web"), ..identity("shop", "web") };
+    for home in ["default", "other"] {
+        let forged = assignment_of(stolen.clone(), "thief", AssignmentState::Assigned);
+        let id = ObjectRef::new(home, "forged");
+        stage.cluster.apply_record(podid_core::facts::Assignment { id, ..forged });
+    }
+    stage.settle().await;
+    for selector in [String::new(), format!("&client_id={}", client_id("web"))] {
+        let told = stage.token("10.0.0.2", &selector).await;
+        assert_eq!((told.status, told.after.as_millis()), (400, 0), "{}", told.body);
+        assert!(!told.body.contains(MARK) && stage.imds.seen().is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]

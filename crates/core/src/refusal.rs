@@ -63,6 +63,11 @@ impl Refusal {
         Self::new(404, "not_found", text, None)
     }
 
+    /// 405, as IMDS answers anything but GET.
+    pub fn wrong_method(text: impl Into<String>) -> Self {
+        Self::new(405, "method_not_allowed", text, None)
+    }
+
     fn new(status: u16, code: &'static str, text: impl Into<String>, retry_after: Option<u32>) -> Self {
         Self { status, code, text: text.into(), retry_after }
     }

@@ -8,6 +8,7 @@ mod path;
 mod query;
 
 use crate::ids::{ClientId, IdentityResourceId, ObjectRef, PrincipalId};
+use crate::redact::Foreign;
 use crate::refusal::Refusal;
 
 /// What the caller wrote, as it came.
@@ -99,7 +100,7 @@ where
     };
     let marks = Marks::read(raw.headers);
     match route {
-        path::Route::HostToken => host_token(&marks, query, rules),
+        path::Route::HostToken => host_token(raw.method, &marks, query, rules),
         path::Route::Instance if rules.block_instance_metadata => {
             Request::Refuse(Refusal::forbidden("Request blocked by AAD Pod Identity NMI"))
         }
@@ -119,6 +120,7 @@ fn guest(route: path::Route, method: &str, marks: &Marks<'_>, query: &str, rules
         ));
     }
     match route {
+        path::Route::Token if method != "GET" => Request::Refuse(get_only(method)),
         path::Route::Token => match query::token(query) {
             Ok(token) => Request::Token(token),
             Err(query::Unfit::NoResource(refusal)) => Request::Probe(refusal),
@@ -130,12 +132,20 @@ fn guest(route: path::Route, method: &str, marks: &Marks<'_>, query: &str, rules
     }
 }
 
-fn host_token(marks: &Marks<'_>, query: &str, rules: Rules) -> Request {
+/// As IMDS says it, of HEAD too: a token is never asked for without its body.
+fn get_only(method: &str) -> Refusal {
+    Refusal::wrong_method(format!("Tokens are asked for by GET, not by {}.", Foreign(method)))
+}
+
+fn host_token(method: &str, marks: &Marks<'_>, query: &str, rules: Rules) -> Request {
     if !rules.host_token_route {
         return Request::Refuse(Refusal::forbidden(
             "The route /host/token/ is off: it gives any program on the node any pod's token. \
              Start NMI with --host-token-route if a program on this node still needs it.",
         ));
+    }
+    if method != "GET" {
+        return Request::Refuse(get_only(method));
     }
     let text = |value: Option<&[u8]>| {
         value.and_then(|value| str::from_utf8(value).ok()).map(str::to_owned).filter(|text| !text.is_empty())

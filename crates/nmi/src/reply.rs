@@ -1,7 +1,7 @@
 //! What does the caller read, byte for byte?
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use podid_core::refusal::Refusal;
@@ -30,6 +30,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> Reply {
     let problem = Problem { error: refusal.code, error_description: &refusal.text };
     // A struct of strings always serializes.
     let mut reply = json(status, serde_json::to_vec(&problem).unwrap_or_default());
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+    }
     if let Some(seconds) = refusal.retry_after {
         reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -50,6 +53,12 @@ mod tests {
         assert_eq!(reply.headers()["content-type"], "application/json");
         let body = reply.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, r#"{"error":"service_unavailable","error_description":"Not yet: of \"x\""}"#);
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_one() {
+        let reply = refusal(&Refusal::wrong_method("not by POST"));
+        assert_eq!((reply.status().as_u16(), reply.headers()["allow"].as_bytes()), (405, &b"GET"[..]));
     }
 
     #[tokio::test]

@@ -39,9 +39,13 @@ pub(super) fn route(written: &str) -> Result<Route, Refusal> {
         _ => {}
     }
     let folded = below_metadata.to_ascii_lowercase();
+    let second_generation = || Refusal::not_found("This IMDS knows version 1 of the identity endpoint only.");
+    if folded.starts_with("/v2/identity") {
+        return Err(second_generation());
+    }
     let Some(identity) = folded.strip_prefix("/identity") else { return Ok(Route::Other) };
     if identity.strip_prefix('/').is_some_and(|name| SECOND_GENERATION.contains(&name)) {
-        return Err(Refusal::not_found("This IMDS knows version 1 of the identity endpoint only."));
+        return Err(second_generation());
     }
     Err(Refusal::invalid(
         "Invalid request: of the paths under /metadata/identity only /metadata/identity/oauth2/token is served.",
@@ -49,12 +53,13 @@ pub(super) fn route(written: &str) -> Result<Route, Refusal> {
 }
 
 /// Whether two readers of this path cannot disagree about it: it begins with a slash and has no
-/// encoded or unusual character, no empty segment but a last one, and no dot segment.
+/// encoded or unusual character, no empty segment but a last one, no dot segment, and no `;`, behind
+/// which some servers see parameters that are not part of the path.
 fn is_plain(written: &str) -> bool {
     written.len() <= LONGEST
         && written.starts_with('/')
         && !written.contains("//")
-        && written.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte))
+        && written.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@/".contains(&byte))
         && !written.split('/').any(|segment| segment == "." || segment == "..")
 }
 
@@ -62,7 +67,7 @@ fn is_plain(written: &str) -> bool {
 fn disguised(written: &str) -> Refusal {
     let shown: String = percent_decode_str(written).decode_utf8_lossy().chars().take(64).collect();
     Refusal::invalid(format!(
-        "Invalid request: the path {shown:?} is encoded, doubled, dotted, too long or has backslashes; \
+        "Invalid request: the path {shown:?} is encoded, doubled, dotted, too long or has backslashes or semicolons; \
          write it plainly, such as /metadata/identity/oauth2/token."
     ))
 }

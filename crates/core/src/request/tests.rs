@@ -65,6 +65,10 @@ fn look_alikes_of_the_token_path_are_refused_at_once() {
         "/metadata/identity/oauth2/tokenANYTHING",
         "/metadata/identity/oauth2/token/more",
         "/metadata/identity;a=b/oauth2/token",
+        "/metadata/instance/..;/identity/oauth2/token",
+        "/metadata/instance;x/compute",
+        "/metadata;/identity/oauth2/token",
+        "/;/metadata/instance",
         "/metadata/identity",
         "/metadata/identity/info",
         "/metadata/identity/oauth2/authorize",
@@ -84,7 +88,14 @@ fn look_alikes_of_the_token_path_are_refused_at_once() {
 
 #[test]
 fn second_generation_identity_paths_do_not_exist_with_or_without_the_header() {
-    for path in ["/metadata/identity/getplatformmetadata", "/Metadata/Identity/issueCredential/"] {
+    let paths = [
+        "/metadata/identity/getplatformmetadata",
+        "/Metadata/Identity/issueCredential/",
+        "/metadata/v2/identity/getplatformmetadata",
+        "/metadata/V2/Identity/oauth2/token",
+        "/metadata/v2/identity",
+    ];
+    for path in paths {
         assert_eq!(refusal(ask_with(path, &[], RULES)).status, 404, "{path}");
         assert_eq!(refusal(ask(&format!("{path}?cred-api-version=2.0"))).status, 404, "{path}");
     }
@@ -206,6 +217,25 @@ fn the_host_token_route_is_off_unless_switched_on() {
     assert_eq!(ask_with("/host/token/?resource=r", &headers, on), wanted);
     assert_eq!(refusal(ask_with("/host/token/?resource=r", &headers[..1], on)).status, 400);
     assert_eq!(refusal(ask_with("/host/token/", &headers, on)).status, 400);
+}
+
+#[test]
+fn tokens_are_asked_for_by_get_only_and_probes_are_answered_first() {
+    let on = Rules { host_token_route: true, ..RULES };
+    let by = |method, target, headers: &[(&'static str, &'static str)]| {
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        refusal(parse(Raw { method, target, headers }, on)).status
+    };
+    let target = format!("{TOKEN}?resource=r");
+    for method in ["POST", "HEAD", "OPTIONS", "PUT", "DELETE", "get", ""] {
+        assert_eq!(by(method, &target, &[("Metadata", "true")]), 405, "{method}");
+        assert_eq!(by(method, &target, &[]), 400, "{method}: no header, as for any probe");
+        assert_eq!(
+            by(method, "/host/token/?resource=r", &[("podns", "n"), ("podname", "p")]),
+            405,
+            "{method}"
+        );
+    }
 }
 
 /// The path as the most generous server would read it.

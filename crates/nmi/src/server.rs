@@ -124,11 +124,13 @@ impl Server {
                 record.end(reply.status().as_u16(), Outcome::Served);
                 reply
             }
-            Decided::PassThrough => {
-                let reply = self.parts.forward.send(request).await;
-                record.end(reply.status().as_u16(), Outcome::PassedThrough);
-                reply
-            }
+            Decided::PassThrough(found) => match self.pass_on(request, peer, found).await {
+                Ok(reply) => {
+                    record.end(reply.status().as_u16(), Outcome::PassedThrough);
+                    reply
+                }
+                Err(refusal) => record.refuse(&refusal),
+            },
             Decided::Refuse(refusal) => record.refuse(&refusal),
         }
     }
@@ -157,7 +159,7 @@ impl Server {
                 record.end(reply.status().as_u16(), Outcome::Served);
                 reply
             }
-            Decided::PassThrough => {
+            Decided::PassThrough(_) => {
                 record.refuse(&Refusal::forbidden("Exceptions do not apply to /host/token/."))
             }
             Decided::Refuse(refusal) => record.refuse(&refusal),
@@ -167,12 +169,36 @@ impl Server {
     /// Everything that only excepted pods may ask IMDS.
     async fn other<B: Carried>(mut self, request: HttpRequest<B>, peer: IpAddr) -> Reply {
         let refusal = match caller::find(peer, &mut self.snapshots, &self.parts.lookup).await {
-            Ok(found) if self.excepts(&found.resident.pod) => return self.parts.forward.send(request).await,
+            Ok(found) if self.excepts(&found.resident.pod) => {
+                match self.pass_on(request, peer, found).await {
+                    Ok(reply) => return reply,
+                    Err(refusal) => refusal,
+                }
+            }
             Ok(found) => only_excepted(&found.resident.pod, request.uri().path()),
             Err(refusal) => refusal,
         };
         tracing::info!(%peer, status = refusal.status, reason = %Foreign(&refusal.text), "request refused");
         reply::refusal(&refusal)
+    }
+
+    /// What IMDS says to an excepted pod, if it still is one when the answer is there.
+    async fn pass_on<B: Carried>(
+        &self,
+        request: HttpRequest<B>,
+        peer: IpAddr,
+        found: Found,
+    ) -> Result<Reply, Refusal> {
+        let reply = self.parts.forward.send(request).await;
+        let snapshot = self.snapshots.borrow().clone();
+        let found = token::still(Manner::Guest(peer), found, &snapshot)?;
+        if snapshot.excepts(&found.resident.pod) {
+            return Ok(reply);
+        }
+        Err(Refusal::trouble(format!(
+            "The AzurePodIdentityException of pod {} went away while IMDS was asked. Ask again.",
+            found.resident.pod.id
+        )))
     }
 
     fn excepts(&self, pod: &Pod) -> bool {

@@ -1,7 +1,8 @@
 //! How long is a caller held, and what ends the hold?
 //!
 //! The answer is decided anew whenever something changed, so entitlement is checked before the cache
-//! on every request and again after every wait. A caller who hangs up drops all of this.
+//! on every request, again after every wait, and once more before a token leaves. A caller who hangs up
+//! drops all of this.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use http::StatusCode;
 use podid_azure::tokens::Served;
 use podid_core::answer::{Answer, Choice, Held, LONGEST_HOLD, View, Wait, Without, answer};
-use podid_core::facts::Pod;
+use podid_core::facts::{Identity, Pod};
 use podid_core::ids::ObjectRef;
 use podid_core::refusal::Refusal;
 use podid_core::request::{Selector, TokenRequest};
@@ -40,21 +41,28 @@ pub(super) enum Manner {
 /// What became of a token request.
 pub(super) enum Decided {
     Token(Reply),
-    PassThrough,
+    /// For this pod, as it was found to be.
+    PassThrough(Found),
     Refuse(Refusal),
 }
 
 /// What one look at the facts led to.
-enum Look {
-    Done(Decided),
+enum Look<'a> {
+    /// A token of this identity, if the caller may still have it.
+    Token(Reply, &'a Identity),
+    PassThrough,
+    Refuse(Refusal),
     /// Look again when the facts change.
     UntilChange(Wait),
     /// Look again after a pause: it is not the facts that must change.
     After(Wait, Duration),
 }
 
-/// A view in which no pod is excepted.
-struct NoExceptions<'a>(&'a Snapshot);
+/// The facts as they count for one caller: exceptions are for guests only.
+struct Seen<'a> {
+    facts: &'a Snapshot,
+    manner: Manner,
+}
 
 impl Server {
     pub(super) async fn decide(
@@ -70,8 +78,15 @@ impl Server {
                 Ok(found) => found,
                 Err(refusal) => return Decided::Refuse(refusal),
             };
-            match self.look(manner, &found.resident, &snapshot, wanted, record).await {
-                Look::Done(decided) => return decided,
+            let seen = Seen { facts: &snapshot, manner };
+            match self.look(&seen, &found.resident, wanted, record).await {
+                Look::PassThrough => return Decided::PassThrough(found),
+                Look::Refuse(refusal) => return Decided::Refuse(refusal),
+                Look::Token(reply, identity) => {
+                    if self.may_still_have(identity, manner, &found, &snapshot, wanted) {
+                        return Decided::Token(reply);
+                    }
+                }
                 Look::UntilChange(wait) => {
                     if !self.hold(&wait, None, record.begun()).await {
                         return Decided::Refuse(wait.refusal);
@@ -86,47 +101,65 @@ impl Server {
         }
     }
 
-    async fn look(
+    async fn look<'a>(
         &self,
-        manner: Manner,
+        seen: &'a Seen<'_>,
         resident: &Resident,
-        snapshot: &Snapshot,
         wanted: &TokenRequest,
         record: &mut Record,
-    ) -> Look {
-        let (caller, terms) = (resident.caller(), &self.parts.terms);
-        let now = (self.parts.clock)();
-        let bare = NoExceptions(snapshot);
-        let answer = match manner {
-            Manner::Guest(_) => answer(snapshot, caller, &wanted.selector, terms, now),
-            Manner::Host => answer(&bare, caller, &wanted.selector, terms, now),
-        };
-        match answer {
+    ) -> Look<'a> {
+        let manner = seen.manner;
+        match self.judge(seen, resident, wanted) {
             Answer::Serve(choice) => self.serve(manner, choice, resident, wanted, record).await,
             Answer::Find(choices, otherwise) => {
                 let found = self.find(manner, &choices, resident, wanted, record).await;
                 found.unwrap_or_else(|| otherwise.into())
             }
-            Answer::PassThrough => Look::Done(Decided::PassThrough),
+            Answer::PassThrough => Look::PassThrough,
             Answer::Without(without) => without.into(),
         }
     }
 
-    async fn serve(
+    fn judge<'a>(&self, seen: &'a Seen<'_>, resident: &Resident, wanted: &TokenRequest) -> Answer<'a> {
+        answer(seen, resident.caller(), &wanted.selector, &self.parts.terms, (self.parts.clock)())
+    }
+
+    /// Whether the newest facts entitle the caller as `before` did: fetching may have taken long.
+    fn may_still_have(
+        &self,
+        identity: &Identity,
+        manner: Manner,
+        found: &Found,
+        before: &Arc<Snapshot>,
+        wanted: &TokenRequest,
+    ) -> bool {
+        let newest = self.snapshots.borrow().clone();
+        if Arc::ptr_eq(&newest, before) {
+            return true;
+        }
+        let Ok(found) = still(manner, found.clone(), &newest) else { return false };
+        match self.judge(&Seen { facts: &newest, manner }, &found.resident, wanted) {
+            Answer::Serve(choice) => *choice.identity == *identity,
+            Answer::Find(choices, _) => choices.iter().any(|choice| *choice.identity == *identity),
+            Answer::PassThrough | Answer::Without(_) => false,
+        }
+    }
+
+    async fn serve<'a>(
         &self,
         manner: Manner,
-        choice: Choice<'_>,
+        choice: Choice<'a>,
         resident: &Resident,
         wanted: &TokenRequest,
         record: &mut Record,
-    ) -> Look {
+    ) -> Look<'a> {
         record.identity(choice.identity);
         match self.fetch(choice, wanted, record).await {
             Ok(served) => {
                 if choice.others > 0 {
                     flag(choice, resident, served.cached, record);
                 }
-                Look::Done(Decided::Token(body(manner, &served.value, served.left)))
+                Look::Token(body(manner, &served.value, served.left), choice.identity)
             }
             Err(failure) => self.failed(&failure, choice, resident, wanted),
         }
@@ -147,21 +180,21 @@ impl Server {
     }
 
     /// The one of `choices` whose token names the object id asked for; none if no token does.
-    async fn find(
+    async fn find<'a>(
         &self,
         manner: Manner,
-        choices: &[Choice<'_>],
+        choices: &[Choice<'a>],
         resident: &Resident,
         wanted: &TokenRequest,
         record: &mut Record,
-    ) -> Option<Look> {
+    ) -> Option<Look<'a>> {
         let Selector::Principal(principal) = &wanted.selector else { return None };
         let mut unasked = None;
         for choice in choices {
             match self.fetch(*choice, wanted, record).await {
                 Ok(served) if served.value.principal() == Some(principal) => {
                     record.identity(choice.identity);
-                    return Some(Look::Done(Decided::Token(body(manner, &served.value, served.left))));
+                    return Some(Look::Token(body(manner, &served.value, served.left), choice.identity));
                 }
                 Ok(_) => {}
                 Err(failure) => unasked = unasked.or(Some(self.failed(&failure, *choice, resident, wanted))),
@@ -176,11 +209,11 @@ impl Server {
         choice: Choice<'_>,
         resident: &Resident,
         wanted: &TokenRequest,
-    ) -> Look {
+    ) -> Look<'static> {
         let (terms, now) = (&self.parts.terms, (self.parts.clock)());
         match setback(failure, choice, &resident.pod, &wanted.resource, terms, now) {
             Setback::Again(wait, pause) => Look::After(wait, pause),
-            Setback::Final(refusal) => Look::Done(Decided::Refuse(refusal)),
+            Setback::Final(refusal) => Look::Refuse(refusal),
         }
     }
 
@@ -208,12 +241,12 @@ impl Server {
 }
 
 /// The caller as the newest facts have it. Its address may have gone to another pod meanwhile, whose
-/// identities are none of its business.
-fn still(manner: Manner, found: Found, snapshot: &Snapshot) -> Result<Found, Refusal> {
+/// identities are none of its business. One whom only the API knew is kept while the watch cannot tell.
+pub(super) fn still(manner: Manner, found: Found, snapshot: &Snapshot) -> Result<Found, Refusal> {
     let now = match manner {
         Manner::Guest(address) => match snapshot.owner(address.to_canonical()) {
             Owner::One(resident) => Some(resident),
-            Owner::Nobody if found.by_lookup => return Ok(found),
+            Owner::Nobody | Owner::Several(_) if found.by_lookup => return Ok(found),
             Owner::Nobody | Owner::Several(_) => None,
         },
         Manner::Host => {
@@ -224,7 +257,6 @@ fn still(manner: Manner, found: Found, snapshot: &Snapshot) -> Result<Found, Ref
         Some(resident) if resident.pod.uid == found.resident.pod.uid => {
             Ok(Found { resident, by_lookup: false })
         }
-        _ if found.by_lookup => Ok(found),
         _ => Err(Refusal::trouble(format!(
             "Pod {} no longer has the address that the request came from. Connect and ask again.",
             found.resident.pod.id
@@ -252,27 +284,27 @@ fn body(manner: Manner, kept: &Arc<Kept>, left: Duration) -> Reply {
 
 // === impl Look ===
 
-impl From<Without> for Look {
+impl From<Without> for Look<'_> {
     fn from(without: Without) -> Self {
         match without {
             Without::Wait(wait) => Self::UntilChange(wait),
-            Without::Refuse(refusal) => Self::Done(Decided::Refuse(refusal)),
+            Without::Refuse(refusal) => Self::Refuse(refusal),
         }
     }
 }
 
-// === impl NoExceptions ===
+// === impl Seen ===
 
-impl View for NoExceptions<'_> {
-    fn excepts(&self, _: &Pod) -> bool {
-        false
+impl View for Seen<'_> {
+    fn excepts(&self, pod: &Pod) -> bool {
+        matches!(self.manner, Manner::Guest(_)) && self.facts.excepts(pod)
     }
 
     fn assignments(&self, pod: &ObjectRef) -> impl Iterator<Item = &Held> {
-        self.0.assignments(pod)
+        self.facts.assignments(pod)
     }
 
     fn selection(&self, pod: &Pod, matching: Matching) -> Selection<'_> {
-        self.0.selection(pod, matching)
+        self.facts.selection(pod, matching)
     }
 }

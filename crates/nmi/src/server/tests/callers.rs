@@ -54,6 +54,25 @@ async fn w31_w44_a_silent_watch_does_not_mean_no_tokens() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_looked_up_pod_is_let_go_when_the_watch_names_another_owner_of_its_address() {
+    let stage = Stage::standard().await;
+    // The API server's answer is older than the watch.
+    stage.cluster.live.lock().unwrap().pods = vec![old_pod("shop", "web", "10.0.0.1")];
+    let record = assignment("shop", "web", "web", AssignmentState::Created);
+    stage.cluster.apply_assignment(record.clone());
+    stage.imds.has(&["web"]);
+    stage.settle().await;
+    let request = stage.start_token("10.0.0.1", "");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    stage.cluster.apply_pod(old_pod("shop", "successor", "10.0.0.1"));
+    stage.settle().await;
+    let assigned = podid_core::facts::Assignment { state: AssignmentState::Assigned, ..record };
+    stage.cluster.apply_assignment(assigned);
+    assert_eq!(request.await.unwrap(), 503);
+    assert!(stage.imds.seen().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_address_of_no_pod_is_a_retryable_answer() {
     let stage = Stage::standard().await;
     for out_of_reach in [false, true] {

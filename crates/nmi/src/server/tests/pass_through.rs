@@ -93,6 +93,23 @@ async fn a_pod_whose_exception_goes_is_an_ordinary_pod_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_for_an_excepted_pod_that_is_none_any_more_stays_here() {
+    for target in [format!("{TOKEN}?{VAULT}"), "/metadata/attested/document".to_owned()] {
+        let stage = with_excepted_pod().await;
+        stage.imds.says(Says::Late(std::time::Duration::from_secs(5)));
+        let ask = stage.get("10.0.0.1", &target);
+        let change = async {
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+            stage.cluster.remove_exception(podid_core::ids::ObjectRef::new("shop", "exception"));
+        };
+        let (told, ()) = tokio::join!(ask, change);
+        assert_eq!(told.status, 503, "{}", told.body);
+        assert!(!told.body.contains(MARK) && told.reason().contains("AzurePodIdentityException"));
+        assert_eq!(stage.imds.seen().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn blocked_instance_metadata_reaches_nobody() {
     let stage = Stage::with(Mode::Standard, |rules| rules.block_instance_metadata = true).await;
     let told = stage.get("10.0.0.1", "/metadata/instance").await;

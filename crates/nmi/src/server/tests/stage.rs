@@ -431,6 +431,10 @@ impl Cluster {
         let _ = self.bindings.send(Change::Applied(Arc::new(binding)));
     }
 
+    pub(super) fn remove_identity(&self, id: ObjectRef) {
+        let _ = self.identities.send(Change::Gone(id));
+    }
+
     pub(super) fn apply_identity(&self, identity: Identity) {
         let _ = self.identities.send(Change::Applied(Arc::new(identity)));
     }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::stage::{
-    MARK, Stage, assignment, assignment_of, binding, client_id, identity, pod, resource_id, service_principal,
+    MARK, Stage, assignment, assignment_of, binding, client_id, identity, old_pod, pod, resource_id,
+    service_principal,
 };
-use podid_core::facts::{AssignmentState, Identity, IdentityKind};
+use podid_core::facts::{AssignmentState, Identity, IdentityKind, Pod};
 use podid_core::ids::{ClientId, ObjectRef};
 
 #[tokio::test(start_paused = true)]
@@ -176,6 +177,47 @@ async fn w53_an_assignment_that_somebody_else_wrote_gets_nothing_from_imds() {
         assert_eq!((told.status, told.after.as_millis()), (400, 0), "{}", told.body);
         assert!(!told.body.contains(MARK) && stage.imds.seen().is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_loses_its_identity_while_imds_answers_gets_no_token() {
+    type Loss = fn(&Stage);
+    let losses: [(&str, Loss); 5] = [
+        ("binding", |stage| stage.cluster.remove_binding(ObjectRef::new("shop", "web"))),
+        ("identity", |stage| stage.cluster.remove_identity(ObjectRef::new("shop", "web"))),
+        ("assignment", |stage| stage.cluster.remove_assignment(ObjectRef::new("default", "web-shop-web"))),
+        ("label", |stage| {
+            let labels = [("aadpodidbinding".into(), "other".into())].into();
+            stage.cluster.apply_pod(Pod { labels, ..old_pod("shop", "web", "10.0.0.1") });
+        }),
+        ("address", |stage| {
+            stage.cluster.remove_pod(ObjectRef::new("shop", "web"));
+            stage.cluster.apply_pod(old_pod("shop", "successor", "10.0.0.1"));
+        }),
+    ];
+    for (what, lose) in losses {
+        let stage = Stage::standard().await;
+        stage.ready_pod("web", "10.0.0.1").await;
+        stage.imds.says(super::stage::Says::Late(Duration::from_secs(8)));
+        let request = stage.start_token("10.0.0.1", "");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(stage.imds.seen().len(), 1, "{what}");
+        lose(&stage);
+        let status = request.await.unwrap();
+        assert!(status == 400 || status == 503, "{what}: {status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_does_not_concern_the_pod_costs_it_nothing() {
+    let stage = Stage::standard().await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    stage.imds.says(super::stage::Says::Late(Duration::from_secs(8)));
+    let request = stage.start_token("10.0.0.1", "");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    stage.ready_pod("other", "10.0.0.2").await;
+    assert_eq!(request.await.unwrap(), 200);
+    assert_eq!(stage.imds.seen().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

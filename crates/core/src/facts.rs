@@ -229,6 +229,15 @@ impl IdentityKind {
     }
 }
 
+// === impl Binding ===
+
+impl Binding {
+    /// Namespace and name of the identity, which lies in the binding's own namespace.
+    pub fn identity_id(&self) -> ObjectRef {
+        ObjectRef::new(self.id.namespace.clone(), self.identity.clone())
+    }
+}
+
 // === impl Exception ===
 
 impl Exception {

@@ -19,6 +19,7 @@ pub mod refusal;
 pub mod request;
 pub mod retry;
 pub mod select;
+pub mod strategy;
 pub mod target;
 pub mod throttle;
 pub mod token;

@@ -78,7 +78,7 @@ fn judge<'a>(
     if matching == Matching::Namespaced && !same_namespace {
         return Err(Reason::OtherNamespace);
     }
-    let wanted = ObjectRef::new(binding.id.namespace.clone(), binding.identity.clone());
+    let wanted = binding.identity_id();
     let identity = identity(&wanted).ok_or(Reason::IdentityMissing(wanted))?;
     if identity.namespaced && !same_namespace {
         return Err(Reason::OtherNamespace);

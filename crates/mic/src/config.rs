@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use podid_core::ids::ClientId;
 use podid_core::select::Matching;
+use podid_core::strategy::Strategy;
 
 /// Settings of the controller.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Config {
     pub namespace: String,
     /// How far bindings reach.
     pub matching: Matching,
+    /// When identities are put on VMs and scale sets.
+    pub strategy: Strategy,
     /// The leader lock.
     pub lock: Lock,
     /// Where `/healthz`, `/livez` and `/readyz` are served.

@@ -31,10 +31,8 @@ pub(crate) struct Affected {
     pub(crate) binding: ObjectRef,
     /// Its uid.
     pub(crate) uid: Uid,
-    /// One of the pods that wait for it.
-    pub(crate) pod: ObjectRef,
-    /// The node of that pod.
-    pub(crate) node: NodeName,
+    /// One of the pods that wait for it, and its node; none where no pod asked for it yet.
+    pub(crate) user: Option<(ObjectRef, NodeName)>,
 }
 
 /// Something that happened.

@@ -94,7 +94,9 @@ impl Reporter {
                 self.apply_errors(affected, &format!("{target}: {message}"));
             }
             News::Unplaceable { affected, reason } => {
-                tracing::warn!(pod = %affected.pod, node = %affected.node, error = reason, "node cannot carry identities");
+                if let Some((pod, node)) = &affected.user {
+                    tracing::warn!(%pod, %node, error = reason, "node cannot carry identities");
+                }
                 self.apply_errors(vec![affected], &reason);
             }
             News::InvalidIdentity { identity, uid, reason } => {
@@ -125,9 +127,9 @@ impl Reporter {
     }
 
     fn apply_errors(&self, affected: Vec<Affected>, why: &str) {
-        for Affected { binding, uid, pod, node } in affected {
-            let message =
-                format!("Binding {} cannot be applied on node {node} for pod {pod}: {why}", binding.name);
+        for Affected { binding, uid, user } in affected {
+            let place = user.map(|(pod, node)| format!(" on node {node} for pod {pod}")).unwrap_or_default();
+            let message = format!("Binding {} cannot be applied{place}: {why}", binding.name);
             self.on_binding(binding, uid, Severity::Warning, APPLY_ERROR, message);
         }
     }

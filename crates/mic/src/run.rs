@@ -142,7 +142,7 @@ pub(crate) async fn serve<C: Compute>(
         store: Store::new(&client, &config.namespace, ownership::NAME),
         client,
         compute: Arc::new(compute),
-        world: World::new(config.matching, pacing, protected),
+        world: World::new(config.matching, config.strategy, pacing, protected),
         leads,
         reporter: Reporter::new(recorder),
         metrics,

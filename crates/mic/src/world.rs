@@ -4,6 +4,7 @@
 //! I/O. It is split by decision: [`facts`] what the cluster looks like and whom a change concerns,
 //! [`lanes`] who needs what on which target, [`pending`] which writes are under way.
 
+mod everywhere;
 mod facts;
 mod index;
 mod jobs;
@@ -20,6 +21,7 @@ use podid_core::facts::{AssignmentState, Identity, Pod};
 use podid_core::ids::{ComputeId, NodeName, ObjectRef};
 use podid_core::plan::{Standing, plan};
 use podid_core::select::Matching;
+use podid_core::strategy::Strategy;
 use podid_core::target::NoTarget;
 use podid_kube::call::CallError;
 use podid_kube::watch::Change;
@@ -29,9 +31,10 @@ use crate::lane::{Pacing, Work};
 use crate::news::News;
 use crate::records::{Action, Job, Written, asked};
 use crate::worker::Report;
+use everywhere::Everywhere;
 pub(crate) use facts::Happening;
 use facts::{Facts, Place};
-use lanes::{Lanes, Stake, Step};
+use lanes::{Holder, Lanes, Stake, Step};
 use pending::Pending;
 use tell::affected;
 
@@ -44,6 +47,7 @@ pub(crate) struct World {
     pending: Pending,
     /// Pods that changed, to be weighed and planned.
     changed: BTreeSet<ObjectRef>,
+    everywhere: Everywhere,
     /// Pods to be planned.
     dirty: BTreeSet<ObjectRef>,
     /// Pods whose owners were told that their node cannot carry identities.
@@ -70,13 +74,14 @@ pub(crate) enum Order {
 
 impl World {
     /// Nothing is known yet.
-    pub(crate) fn new(matching: Matching, pacing: Pacing, protected: Protected) -> Self {
+    pub(crate) fn new(matching: Matching, strategy: Strategy, pacing: Pacing, protected: Protected) -> Self {
         Self {
             matching,
             facts: Facts::new(matching),
             lanes: Lanes::new(pacing, protected),
             pending: Pending::default(),
             changed: BTreeSet::new(),
+            everywhere: Everywhere::new(strategy),
             dirty: BTreeSet::new(),
             told: HashSet::new(),
             news: Vec::new(),
@@ -98,6 +103,7 @@ impl World {
         if let Happening::Record(Change::Applied(record)) = &happening {
             self.protect(&record.identity);
         }
+        self.everywhere.learn(&happening, &self.facts);
         let pods = self.facts.learn(happening);
         self.changed.extend(pods);
     }
@@ -109,7 +115,7 @@ impl World {
 
     /// Whether there are pods to plan.
     pub(crate) fn is_dirty(&self) -> bool {
-        !self.changed.is_empty() || !self.dirty.is_empty()
+        !self.changed.is_empty() || !self.dirty.is_empty() || self.everywhere.is_dirty()
     }
 
     /// This process leads, and the ownership record says `ledgers`. From now on there are orders.
@@ -203,9 +209,12 @@ impl World {
     /// Tells the lanes what the changed pods need and hold, before any pod is planned: whether a record
     /// may go depends on all users.
     fn weigh(&mut self) {
+        for (binding, stake) in self.everywhere.stakes(&self.facts) {
+            self.dirty.extend(self.lanes.set(&Holder::Binding(binding), &stake));
+        }
         for pod in std::mem::take(&mut self.changed) {
             let stake = self.stake(&pod);
-            self.dirty.extend(self.lanes.set(&pod, &stake));
+            self.dirty.extend(self.lanes.set(&Holder::Pod(pod.clone()), &stake));
             self.dirty.insert(pod);
         }
     }

@@ -80,6 +80,11 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
     update_user_msi_retry_interval: Duration,
 
+    /// When identities are put on VMs and scale sets: per-use, when a pod there needs them, or all-nodes, as soon as
+    /// a binding names them, on all of them, so that no pod waits for Azure
+    #[arg(long, value_name = "STRATEGY", value_enum, default_value_t = Strategy::PerUse)]
+    assignment_strategy: Strategy,
+
     /// How long an identity that nobody uses any more stays on its VM or scale set; 10m spares a rolling restart
     /// its two writes to Azure
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
@@ -94,6 +99,13 @@ pub struct Args {
 
     #[command(flatten)]
     logging: crate::klog::Logging,
+}
+
+/// When identities are put on VMs and scale sets.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Strategy {
+    PerUse,
+    AllNodes,
 }
 
 /// Flags of the original that are accepted and change nothing.
@@ -153,6 +165,10 @@ impl Args {
             },
             namespace,
             matching: if namespaced { Matching::Namespaced } else { Matching::ClusterWide },
+            strategy: match self.assignment_strategy {
+                Strategy::PerUse => podid_core::strategy::Strategy::PerUse,
+                Strategy::AllNodes => podid_core::strategy::Strategy::AllNodes,
+            },
             lock: Lock {
                 namespace: self.leader_election_namespace.clone(),
                 name: self.leader_election_name.clone(),

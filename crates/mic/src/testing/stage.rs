@@ -8,6 +8,7 @@ use std::time::Duration;
 use podid_core::assign::Protected;
 use podid_core::ids::{ComputeId, IdentityResourceId};
 use podid_core::select::Matching;
+use podid_core::strategy::Strategy;
 use podid_runtime::shutdown::Shutdown;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -26,6 +27,7 @@ pub(crate) struct Stage {
     pub(crate) arm: FakeArm,
     pub(crate) protected: Protected,
     pub(crate) identity: String,
+    pub(crate) strategy: Strategy,
     /// How long an identity stays that nobody needs.
     pub(crate) stay: Duration,
     running: Option<Running>,
@@ -61,6 +63,7 @@ impl Stage {
             arm,
             protected: Protected::default(),
             identity: "mic-0".to_owned(),
+            strategy: Strategy::PerUse,
             stay: Duration::ZERO,
             running: None,
         }
@@ -87,6 +90,7 @@ impl Stage {
             cloud: Cloud::Environment,
             namespace: "mic".to_owned(),
             matching: Matching::ClusterWide,
+            strategy: self.strategy,
             lock: Lock {
                 namespace: "default".to_owned(),
                 name: "aad-pod-identity-mic".to_owned(),

@@ -170,6 +170,22 @@ impl Facts {
         desired(pod, bindings, |id| self.identity(id).map(|identity| &identity.fact), self.matching)
     }
 
+    /// Every binding.
+    pub(crate) fn all_bindings(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.bindings.keys()
+    }
+
+    /// The bindings that name the identity `id`.
+    pub(crate) fn bindings_to(&self, id: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
+        self.bindings_by_identity.get(id)
+    }
+
+    /// The VMs and scale sets of all nodes that exist.
+    pub(crate) fn targets(&self) -> BTreeSet<&ComputeId> {
+        let here = self.nodes.values().filter(|known| !known.gone);
+        here.filter_map(|known| known.place.as_ref().ok()).collect()
+    }
+
     fn synced(&mut self, kind: &'static str) -> Vec<ObjectRef> {
         self.synced.insert(kind);
         Vec::new()
@@ -273,7 +289,7 @@ impl Facts {
         let fact = &binding.fact;
         pods.extend(self.pods_by_label.get(&fact.selector).cloned());
         self.bindings_by_selector.insert(fact.selector.clone(), fact.id.clone());
-        self.bindings_by_identity.insert(identity_of(fact), fact.id.clone());
+        self.bindings_by_identity.insert(fact.identity_id(), fact.id.clone());
         self.bindings.insert(fact.id.clone(), binding);
         pods
     }
@@ -281,7 +297,7 @@ impl Facts {
     fn binding_gone(&mut self, id: &ObjectRef) -> Vec<ObjectRef> {
         let Some(binding) = self.bindings.remove(id) else { return Vec::new() };
         self.bindings_by_selector.remove(&binding.fact.selector, id);
-        self.bindings_by_identity.remove(&identity_of(&binding.fact), id);
+        self.bindings_by_identity.remove(&binding.fact.identity_id(), id);
         self.pods_by_label.get(&binding.fact.selector).cloned().collect()
     }
 
@@ -311,11 +327,6 @@ impl Facts {
         }
         self.leave_node(&record.node, &record.pod);
     }
-}
-
-/// The identity that `binding` names, which is in its own namespace.
-fn identity_of(binding: &Binding) -> ObjectRef {
-    ObjectRef::new(binding.id.namespace.clone(), binding.identity.clone())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(super) struct Lanes {
     pacing: Pacing,
     protected: Protected,
     by_target: BTreeMap<ComputeId, Users>,
-    stakes: HashMap<ObjectRef, Stake>,
+    stakes: HashMap<Holder, Stake>,
     /// Lanes whose wish or knowledge changed.
     dirty: BTreeSet<ComputeId>,
     timers: BTreeSet<(Instant, ComputeId)>,
@@ -29,16 +29,25 @@ pub(super) struct Lanes {
 struct Users {
     lane: Lane,
     wish: Wish,
-    /// Pods that need an identity here.
-    needed: Index<IdentityResourceId, ObjectRef>,
+    /// Who needs an identity here.
+    needed: Index<IdentityResourceId, Holder>,
     /// Pods of which a record here names the identity.
-    held: Index<IdentityResourceId, ObjectRef>,
+    held: Index<IdentityResourceId, Holder>,
     /// The same, where the record calls it assigned.
-    assigned: Index<IdentityResourceId, ObjectRef>,
+    assigned: Index<IdentityResourceId, Holder>,
     timer: Option<Instant>,
 }
 
-/// What one pod has to do with targets.
+/// Who has something to do with targets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Holder {
+    /// A pod.
+    Pod(ObjectRef),
+    /// A binding whose identity is wanted everywhere.
+    Binding(ObjectRef),
+}
+
+/// What one of them has to do with targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stake {
     /// What it needs.
@@ -105,12 +114,12 @@ impl Lanes {
         self.protected.clients.contains(client)
     }
 
-    /// Sets what `pod` has to do with targets. Returns the other pods whose plan that may change.
-    pub(super) fn set(&mut self, pod: &ObjectRef, stake: &Stake) -> Vec<ObjectRef> {
+    /// Sets what `holder` has to do with targets. Returns the other pods whose plan that may change.
+    pub(super) fn set(&mut self, holder: &Holder, stake: &Stake) -> Vec<ObjectRef> {
         let old = if *stake == Stake::default() {
-            self.stakes.remove(pod).unwrap_or_default()
+            self.stakes.remove(holder).unwrap_or_default()
         } else {
-            self.stakes.insert(pod.clone(), stake.clone()).unwrap_or_default()
+            self.stakes.insert(holder.clone(), stake.clone()).unwrap_or_default()
         };
         let mut woken = Vec::new();
         let roles = [
@@ -120,10 +129,10 @@ impl Lanes {
         ];
         for (role, old, new) in roles {
             for (target, id) in new.difference(old) {
-                woken.extend(self.enter(role, target, id, pod));
+                woken.extend(self.enter(role, target, id, holder));
             }
             for (target, id) in old.difference(new) {
-                self.leave(role, target, id, pod);
+                self.leave(role, target, id, holder);
             }
         }
         woken
@@ -137,12 +146,17 @@ impl Lanes {
         }
     }
 
-    /// Pods that need `id` on `target`.
-    pub(super) fn needing(&self, target: &ComputeId, id: &IdentityResourceId) -> Vec<ObjectRef> {
-        self.by_target.get(target).map(|users| users.needed.get(id).cloned().collect()).unwrap_or_default()
+    /// Who needs `id` on `target`.
+    pub(super) fn needing(
+        &self,
+        target: &ComputeId,
+        id: &IdentityResourceId,
+    ) -> impl Iterator<Item = &Holder> + use<'_> {
+        let users = self.by_target.get(target);
+        users.map(|users| users.needed.get(id)).into_iter().flatten()
     }
 
-    /// Identities that some pod needs on `target` and that are not there.
+    /// Identities that somebody needs on `target` and that are not there.
     pub(super) fn missing(&self, target: &ComputeId) -> Vec<IdentityResourceId> {
         let needed = self.by_target.get(target).into_iter().flat_map(|users| &users.wish.needed);
         needed.filter(|id| !matches!(self.standing(target, id), Standing::Ready)).cloned().collect()
@@ -163,7 +177,8 @@ impl Lanes {
         let Some(users) = self.by_target.get_mut(target) else { return (Vec::new(), Vec::new()) };
         let notices = users.lane.finish(done, now);
         self.dirty.insert(target.clone());
-        let pods: BTreeSet<&ObjectRef> = users.needed.values().chain(users.held.values()).collect();
+        let holders = users.needed.values().chain(users.held.values());
+        let pods: BTreeSet<&ObjectRef> = holders.filter_map(Holder::pod).collect();
         (notices, pods.into_iter().cloned().collect())
     }
 
@@ -207,11 +222,11 @@ impl Lanes {
         role: Role,
         target: &ComputeId,
         id: &IdentityResourceId,
-        pod: &ObjectRef,
+        holder: &Holder,
     ) -> Vec<ObjectRef> {
         let open = || Users::new(Lane::new(target, Ledger::default(), self.pacing));
         let users = self.by_target.entry(target.clone()).or_insert_with(open);
-        let first = users.index(role).insert(id.clone(), pod.clone());
+        let first = users.index(role).insert(id.clone(), holder.clone());
         if !first {
             return Vec::new();
         }
@@ -220,7 +235,7 @@ impl Lanes {
             // A record that waited for the identity to go away waits for nothing any more.
             Role::Needed => {
                 users.wish.needed.insert(id.clone());
-                users.held.get(id).cloned().collect()
+                users.held.get(id).filter_map(Holder::pod).cloned().collect()
             }
             Role::Assigned => {
                 users.wish.recorded.insert(id.clone());
@@ -230,9 +245,9 @@ impl Lanes {
         }
     }
 
-    fn leave(&mut self, role: Role, target: &ComputeId, id: &IdentityResourceId, pod: &ObjectRef) {
+    fn leave(&mut self, role: Role, target: &ComputeId, id: &IdentityResourceId, holder: &Holder) {
         let Some(users) = self.by_target.get_mut(target) else { return };
-        if !users.index(role).remove(id, pod) {
+        if !users.index(role).remove(id, holder) {
             return;
         }
         self.dirty.insert(target.clone());
@@ -240,6 +255,18 @@ impl Lanes {
             Role::Needed => drop(users.wish.needed.remove(id)),
             Role::Assigned => drop(users.wish.recorded.remove(id)),
             Role::Held => {}
+        }
+    }
+}
+
+// === impl Holder ===
+
+impl Holder {
+    /// The pod, if it is one.
+    pub(super) fn pod(&self) -> Option<&ObjectRef> {
+        match self {
+            Self::Pod(id) => Some(id),
+            Self::Binding(_) => None,
         }
     }
 }
@@ -258,7 +285,7 @@ impl Users {
         }
     }
 
-    fn index(&mut self, role: Role) -> &mut Index<IdentityResourceId, ObjectRef> {
+    fn index(&mut self, role: Role) -> &mut Index<IdentityResourceId, Holder> {
         match role {
             Role::Needed => &mut self.needed,
             Role::Held => &mut self.held,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use podid_core::desired::Desired;
-use podid_core::facts::{Identity, Pod};
+use podid_core::facts::Identity;
 use podid_core::ids::{ComputeId, IdentityResourceId, ObjectRef};
 
 use super::World;
+use super::lanes::Holder;
 use crate::lane::Notice;
 use crate::news::{Affected, News};
 
@@ -56,14 +57,23 @@ impl World {
         }
     }
 
-    /// The bindings that wait for `ids` on `target`, each with one of its pods.
+    /// The bindings that wait for `ids` on `target`, each with one of its pods if it has one there.
     fn affected(&self, target: &ComputeId, ids: &[IdentityResourceId]) -> Vec<Affected> {
-        let pods = ids.iter().flat_map(|id| self.lanes.needing(target, id));
-        let pods: Vec<&Pod> = pods.filter_map(|pod| self.facts.pod(&pod)).collect();
+        let holders: Vec<&Holder> = ids.iter().flat_map(|id| self.lanes.needing(target, id)).collect();
+        let pods = holders.iter().filter_map(|holder| self.facts.pod(holder.pod()?));
         let mut found = BTreeMap::new();
-        for wanted in pods.iter().flat_map(|pod| self.facts.desired(pod).desired) {
+        for wanted in pods.flat_map(|pod| self.facts.desired(pod).desired) {
             if wanted.resource_id().is_some_and(|id| ids.contains(id)) {
                 found.entry(wanted.grant.binding.id.clone()).or_insert_with(|| affected(&wanted));
+            }
+        }
+        for holder in holders {
+            if let Holder::Binding(id) = holder
+                && let Some(binding) = self.facts.binding(id)
+            {
+                let uid = binding.fact.uid.clone();
+                let alone = || Affected { binding: id.clone(), uid, user: None };
+                found.entry(id.clone()).or_insert_with(alone);
             }
         }
         found.into_values().collect()
@@ -74,7 +84,6 @@ pub(super) fn affected(wanted: &Desired<'_>) -> Affected {
     Affected {
         binding: wanted.grant.binding.id.clone(),
         uid: wanted.grant.binding.uid.clone(),
-        pod: wanted.pod.id.clone(),
-        node: wanted.node.clone(),
+        user: Some((wanted.pod.id.clone(), wanted.node.clone())),
     }
 }

@@ -1,8 +1,11 @@
 //! Nodes that come, go, move and are odd.
 
-use podid_core::ids::ComputeId;
+use std::time::Duration;
 
-use crate::testing::{Stage, pool};
+use podid_core::ids::ComputeId;
+use podid_core::strategy::Strategy;
+
+use crate::testing::{Stage, identity_id, pool};
 
 #[tokio::test(start_paused = true)]
 async fn w16_an_identity_goes_with_the_last_node_that_used_it() {
@@ -148,4 +151,62 @@ async fn a_node_that_has_lost_its_provider_id_keeps_what_is_assigned_there() {
     stage.settle().await;
     assert_eq!(stage.arm.names(&pool("pool")), ["app"]);
     assert!(stage.are_assigned(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_all_nodes_a_bound_identity_is_everywhere_before_any_pod_asks() {
+    let mut stage = Stage::new();
+    stage.strategy = Strategy::AllNodes;
+    stage.node("a", "pool", 0);
+    stage.node("far", "other", 0);
+    stage.bound("app", "app");
+    stage.managed("unbound", "unbound");
+    stage.start().await;
+    for name in ["pool", "other"] {
+        stage.until("on every scale set", |stage| stage.arm.names(&pool(name)) == ["app"]).await;
+    }
+    stage.arm.latency(Duration::from_mins(5));
+    stage.pod("web", "p", "app", "far");
+    stage.until("assigned", |stage| stage.are_assigned(1)).await;
+    assert_eq!(stage.arm.patches().len(), 2, "the pod waits for no PATCH");
+    stage.no_pod("web", "p");
+    stage.until("record gone", |stage| stage.records().is_empty()).await;
+    stage.settle().await;
+    assert_eq!(stage.arm.names(&pool("other")), ["app"], "it stays as long as it is bound");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_all_nodes_a_new_scale_set_gets_what_is_bound_and_an_unbound_identity_goes_everywhere() {
+    let mut stage = Stage::new();
+    stage.strategy = Strategy::AllNodes;
+    stage.node("a", "pool", 0);
+    stage.start().await;
+    stage.bound("app", "app");
+    stage.until("on the first", |stage| stage.arm.names(&pool("pool")) == ["app"]).await;
+    stage.node("far", "other", 0);
+    stage.until("on the second", |stage| stage.arm.names(&pool("other")) == ["app"]).await;
+    stage.api.delete("azureidentitybindings", "ids", "app");
+    for name in ["pool", "other"] {
+        stage.until("off", |stage| stage.arm.names(&pool(name)).is_empty()).await;
+    }
+    stage.until("nothing of ours is left", |stage| stage.ownership().is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_all_nodes_the_owner_of_a_refused_identity_is_told_although_no_pod_asked() {
+    let mut stage = Stage::new();
+    stage.strategy = Strategy::AllNodes;
+    stage.node("a", "pool", 0);
+    stage.arm.refuse(identity_id("bad"));
+    stage.bound("bad", "bad");
+    stage.bound("app", "app");
+    stage.start().await;
+    stage.until("the other one is there", |stage| stage.arm.names(&pool("pool")) == ["app"]).await;
+    let told = |stage: &Stage| {
+        let said = |(reason, message): &(String, String)| {
+            reason == "binding apply error" && message.starts_with("Binding bad cannot be applied: ")
+        };
+        stage.events().iter().any(said)
+    };
+    stage.until("told", told).await;
 }

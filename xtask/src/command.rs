@@ -1,12 +1,13 @@
 //! How is a program run so that people see its output at once and we can count its tests?
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use anyhow::Context;
 
 use crate::leak::holds_token;
-use crate::tally::Tally;
+use crate::tally::{Findings, Tally};
 
 /// Runs a program whose success is one check.
 pub(crate) fn check(mut command: Command) -> anyhow::Result<Tally> {
@@ -14,49 +15,63 @@ pub(crate) fn check(mut command: Command) -> anyhow::Result<Tally> {
     Ok(if status.success() { Tally::PASSED } else { Tally::FAILED })
 }
 
-/// Runs a program that prints closing lines of tests, and adds them up.
+/// Runs a program that prints closing lines of tests, and adds them up; what it says that it skipped is kept.
 ///
 /// A token in its output is a failure. A program that fails without having counted a failure (it did not compile, or it crashed) is one failure
 /// more; one that succeeds without having counted anything ran no test, and that is a failure too.
-pub(crate) fn tests(command: Command) -> anyhow::Result<Tally> {
-    tests_to(command, &mut std::io::stdout())
+pub(crate) fn tests(mut command: Command) -> anyhow::Result<Findings> {
+    if std::io::stderr().is_terminal() && std::env::var_os("CARGO_TERM_COLOR").is_none() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    tests_to(command, &mut std::io::stdout(), &mut std::io::stderr())
 }
 
-fn tests_to(mut command: Command, to: &mut impl Write) -> anyhow::Result<Tally> {
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| cannot_run(&command))?;
-    let mut tally = match child.stdout.take() {
-        Some(stdout) => count(stdout, to)?,
-        None => Tally::default(),
-    };
+fn tests_to(
+    mut command: Command,
+    out: &mut (impl Write + Send),
+    err: &mut (impl Write + Send),
+) -> anyhow::Result<Findings> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| cannot_run(&command))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let mut findings = thread::scope(|scope| {
+        let err = scope.spawn(|| stderr.map_or_else(|| Ok(Findings::default()), |from| copy(from, err)));
+        let mut findings = stdout.map_or_else(|| Ok(Findings::default()), |from| copy(from, out))?;
+        findings += err.join().map_err(|_| anyhow::anyhow!("its standard error could not be read"))??;
+        anyhow::Ok(findings)
+    })?;
     let status = child.wait().with_context(|| cannot_run(&command))?;
-    let no_test = tally == Tally::default();
+    let no_test = findings.tally == Tally::default();
     if no_test && status.success() {
         eprintln!("no test was run");
     }
-    if no_test || (tally.failed == 0 && !status.success()) {
-        tally += Tally::FAILED;
+    if no_test || (findings.tally.failed == 0 && !status.success()) {
+        findings.tally += Tally::FAILED;
     }
-    Ok(tally)
+    Ok(findings)
 }
 
-/// Copies lines and adds up those that count tests; in place of one with a token it says so.
-fn count(from: impl Read, to: &mut impl Write) -> anyhow::Result<Tally> {
-    let mut tally = Tally::default();
+/// Copies lines and takes note of those that count tests; in place of one with a token it says so.
+fn copy(from: impl Read, to: &mut impl Write) -> anyhow::Result<Findings> {
+    let mut findings = Findings::default();
     let mut lines = BufReader::new(from);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
         let text = String::from_utf8_lossy(&line);
         if holds_token(&text) {
             writeln!(to, "LEAK: here a test printed a token, which is not repeated")?;
-            tally += Tally::FAILED;
+            findings.tally += Tally::FAILED;
         } else {
             to.write_all(&line)?;
-            tally += Tally::parse(text.trim_end()).unwrap_or_default();
+            findings.note(text.trim_end());
         }
         to.flush()?;
         line.clear();
     }
-    Ok(tally)
+    Ok(findings)
 }
 
 fn cannot_run(command: &Command) -> String {
@@ -76,7 +91,7 @@ mod tests {
 
     /// What it counts; its output must not get among ours, where it would count as well.
     fn tests(script: &str) -> Tally {
-        tests_to(program(script), &mut std::io::sink()).unwrap()
+        tests_to(program(script), &mut std::io::sink(), &mut std::io::sink()).unwrap().tally
     }
 
     #[test]
@@ -86,8 +101,8 @@ mod tests {
             \xff\n\
             4 passed, 0 failed, 1 skipped";
         let mut copy = Vec::new();
-        let tally = count(&output[..], &mut copy).unwrap();
-        assert_eq!(tally, Tally { passed: 5, failed: 1, skipped: 1 });
+        let findings = super::copy(&output[..], &mut copy).unwrap();
+        assert_eq!(findings.tally, Tally { passed: 5, failed: 1, skipped: 1 });
         assert_eq!(copy, output);
     }
 
@@ -96,7 +111,8 @@ mod tests {
         let token =
             ["eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9", "eyJhdWQiOiJodHRwczovL3ZhdWx0In0", "c2ln"].join(".");
         let mut copy = Vec::new();
-        let tally = count(format!("got {token}\n1 passed, 0 failed\n").as_bytes(), &mut copy).unwrap();
+        let text = format!("got {token}\n1 passed, 0 failed\n");
+        let tally = super::copy(text.as_bytes(), &mut copy).unwrap().tally;
         assert_eq!((tally.passed, tally.failed), (1, 1));
         assert!(!String::from_utf8(copy).unwrap().contains("eyJ"));
     }
@@ -108,6 +124,18 @@ mod tests {
         assert_eq!((crashed.passed, crashed.failed), (3, 1));
         let counted = tests("echo 3 passed, 2 failed; exit 1");
         assert_eq!((counted.passed, counted.failed), (3, 2));
+    }
+
+    #[test]
+    fn what_is_said_on_standard_error_is_heard_and_passed_on() {
+        let script = "echo 'SKIPPED: chart: no helm' >&2; echo 1 passed, 0 failed";
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let findings = tests_to(program(script), &mut out, &mut err).unwrap();
+        assert_eq!(
+            findings,
+            Findings { tally: Tally::PASSED, skips: vec!["SKIPPED: chart: no helm".into()] }
+        );
+        assert_eq!(err, b"SKIPPED: chart: no helm\n");
     }
 
     #[test]

@@ -8,31 +8,30 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use crate::command;
-use crate::tally::Tally;
+use crate::tally::{Findings, Tally};
 use crate::workspace::Workspace;
 
 /// The release of cargo-deny that reads our `deny.toml`.
 const VERSION: &str = "0.20.2";
 
 /// Two checks: the hard rules, and the advisories.
-pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<Tally> {
+pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<Findings> {
     let deny = install(workspace)?;
     let rules = ["--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"];
-    let mut tally = command::check(workspace.command(&deny, rules))?;
+    let mut findings = Findings::from(command::check(workspace.command(&deny, rules))?);
     let advisories = workspace
         .command(&deny, ["--locked", "check", "advisories"])
         .output()
         .context("cannot run cargo-deny")?;
     if advisories.status.success() {
-        tally += Tally::PASSED;
+        findings += Tally::PASSED.into();
     } else {
         eprint!("{}", String::from_utf8_lossy(&advisories.stderr));
-        eprintln!(
-            "SKIPPED: the dependencies were not cleared of advisories; see above. This is not a failure."
+        findings += Findings::skipped(
+            "the dependencies were not cleared of advisories; see the stage deny. This is not a failure.",
         );
-        tally += Tally::SKIPPED;
     }
-    Ok(tally)
+    Ok(findings)
 }
 
 /// The path of cargo-deny, built now unless it already was.

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::assets::Kubernetes;
 use crate::stage::Stage;
 use crate::workspace::Workspace;
 
@@ -38,6 +39,8 @@ enum Command {
         /// Run only these stages, separated by commas
         #[arg(long, value_name = "STAGE", value_enum, value_delimiter = ',')]
         only: Vec<Stage>,
+        #[command(flatten)]
+        cluster: Cluster,
     },
     /// Run what needs no test to run: format, clippy, generated files, docs, dependencies
     Lint,
@@ -47,13 +50,23 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Build the Go programs that the tests need into target/testassets (needs Go)
-    Assets,
+    /// Build etcd, kube-apiserver, kube-controller-manager, kubectl and helm for the tests (needs Go)
+    ///
+    /// They go to target/testassets; the folder with all of them is printed at the end. A program that the folder
+    /// KUBEBUILDER_ASSETS holds is taken from there instead.
+    Assets(Cluster),
     /// Measure; see docs/performance.md for what the figures mean
     Bench {
         /// Run only benches whose name contains this
         filter: Option<String>,
     },
+}
+
+#[derive(clap::Args)]
+struct Cluster {
+    /// Build the programs of this Kubernetes, even if KUBEBUILDER_ASSETS has some [default: 1.34]
+    #[arg(long, value_name = "VERSION", value_enum, hide_default_value = true)]
+    kubernetes: Option<Kubernetes>,
 }
 
 fn main() -> ExitCode {
@@ -69,9 +82,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
-        Command::Test { only } if only.is_empty() => Ok(report::run(&workspace, Stage::ALL)),
-        Command::Test { only } => Ok(report::run(&workspace, &only)),
-        Command::Lint => Ok(report::run(&workspace, Stage::LINT)),
+        Command::Test { only, cluster } => {
+            let stages = if only.is_empty() { Stage::ALL } else { &only };
+            Ok(report::run(&workspace, stages, cluster.kubernetes))
+        }
+        Command::Lint => Ok(report::run(&workspace, Stage::LINT, None)),
         Command::Gen { check: true } => {
             generate::check(&workspace)?;
             Ok(ExitCode::SUCCESS)
@@ -80,8 +95,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             generate::write(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Assets => {
-            println!("{}", assets::kubectl(&workspace)?.display());
+        Command::Assets(cluster) => {
+            let assets = assets::prepare(&workspace, cluster.kubernetes)?;
+            anyhow::ensure!(assets.missing.is_empty(), "{}", assets.reason);
+            println!("{}", assets.folder.display());
             Ok(ExitCode::SUCCESS)
         }
         Command::Bench { filter } => bench::run(&workspace, filter.as_deref()),

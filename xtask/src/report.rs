@@ -3,42 +3,55 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::assets::Kubernetes;
 use crate::stage::Stage;
-use crate::tally::Tally;
+use crate::tally::{Findings, Tally};
 use crate::workspace::Workspace;
 
 struct Outcome {
     stage: Stage,
-    tally: Tally,
+    findings: Findings,
     took: Duration,
 }
 
 /// Runs all `stages`, also after a failure, and closes with one line over everything.
-pub(crate) fn run(workspace: &Workspace, stages: &[Stage]) -> ExitCode {
-    let outcomes: Vec<_> = stages.iter().map(|&stage| run_one(workspace, stage)).collect();
+pub(crate) fn run(workspace: &Workspace, stages: &[Stage], kubernetes: Option<Kubernetes>) -> ExitCode {
+    let outcomes: Vec<_> = stages.iter().map(|&stage| run_one(workspace, stage, kubernetes)).collect();
     println!("\n== summary");
     let mut total = Tally::default();
     for outcome in &outcomes {
         println!("{}", line(outcome));
-        total += outcome.tally;
+        total += outcome.findings.tally;
+    }
+    let skips: Vec<_> = outcomes.iter().flat_map(|outcome| &outcome.findings.skips).collect();
+    if !skips.is_empty() {
+        println!("\n== not everything was run");
+        for skip in skips {
+            println!("{skip}");
+        }
     }
     println!("\n{total}");
     if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_one(workspace: &Workspace, stage: Stage) -> Outcome {
+fn run_one(workspace: &Workspace, stage: Stage, kubernetes: Option<Kubernetes>) -> Outcome {
     println!("\n== {stage}: {}", stage.about());
     let start = Instant::now();
-    let tally = stage.run(workspace).unwrap_or_else(|error| {
+    let findings = stage.run(workspace, kubernetes).unwrap_or_else(|error| {
         eprintln!("{stage}: {error:#}");
-        Tally::FAILED
+        Tally::FAILED.into()
     });
     let took = start.elapsed();
-    println!("== {stage}: {} after {}", if tally.failed == 0 { "done" } else { "FAILED" }, seconds(took));
-    Outcome { stage, tally, took }
+    println!(
+        "== {stage}: {} after {}",
+        if findings.tally.failed == 0 { "done" } else { "FAILED" },
+        seconds(took)
+    );
+    Outcome { stage, findings, took }
 }
 
-fn line(Outcome { stage, tally, took }: &Outcome) -> String {
+fn line(Outcome { stage, findings, took }: &Outcome) -> String {
+    let tally = &findings.tally;
     let mark = match tally {
         Tally { failed: 1.., .. } => "FAILED",
         Tally { skipped: 1.., .. } => "skips",
@@ -56,7 +69,7 @@ mod tests {
     use super::*;
 
     fn line_of(tally: Tally) -> String {
-        line(&Outcome { stage: Stage::Docs, tally, took: Duration::from_millis(1250) })
+        line(&Outcome { stage: Stage::Docs, findings: tally.into(), took: Duration::from_millis(1250) })
     }
 
     #[test]

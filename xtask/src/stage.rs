@@ -4,7 +4,8 @@ use std::fmt;
 
 use clap::ValueEnum;
 
-use crate::tally::Tally;
+use crate::assets::{Assets, Kubernetes};
+use crate::tally::{Findings, Tally};
 use crate::workspace::{Workspace, in_ci};
 use crate::{assets, command, deny, generate};
 
@@ -19,7 +20,7 @@ pub(crate) enum Stage {
     Lean,
     /// Generated files are what Rust would write now
     Generated,
-    /// The Go programs that tests need are built
+    /// The programs of others that tests need are there: etcd, kube-apiserver, kubectl, helm
     Assets,
     /// Unit, property, story and namespace tests
     Tests,
@@ -29,8 +30,8 @@ pub(crate) enum Stage {
     Deny,
 }
 
-/// Tells tests where kubectl is. Those that need it say loudly that they were skipped where it is not set.
-const KUBECTL: &str = "PODID_KUBECTL";
+/// Tells tests in which folder those programs are. A test that does not find its program there says so loudly.
+const ASSETS: &str = "PODID_ASSETS";
 
 // === impl Stage ===
 
@@ -58,8 +59,12 @@ impl Stage {
     }
 
     /// Runs it. An error means that it could not be run to its end.
-    pub(crate) fn run(self, workspace: &Workspace) -> anyhow::Result<Tally> {
-        match self {
+    pub(crate) fn run(
+        self,
+        workspace: &Workspace,
+        kubernetes: Option<Kubernetes>,
+    ) -> anyhow::Result<Findings> {
+        let tally = match self {
             Self::Format => command::check(workspace.cargo(["fmt", "--all", "--check"])),
             Self::Clippy => command::check(workspace.cargo([
                 "clippy",
@@ -79,11 +84,11 @@ impl Stage {
                 "--deny=warnings",
             ])),
             Self::Generated => generate::check(workspace).map(|()| Tally::PASSED),
-            Self::Assets => build_assets(workspace),
+            Self::Assets => return judge_assets(&assets::prepare(workspace, kubernetes)?, in_ci()),
             Self::Tests => {
                 let mut tests = workspace.cargo(["test", "--locked", "--workspace", "--no-fail-fast"]);
-                tests.envs(assets::built_kubectl(workspace).map(|path| (KUBECTL, path)));
-                command::tests(tests)
+                tests.env(ASSETS, assets::present(workspace, kubernetes)?.folder);
+                return command::tests(tests);
             }
             Self::Docs => {
                 let inside = "--document-private-items";
@@ -91,8 +96,9 @@ impl Stage {
                 doc.env("RUSTDOCFLAGS", "--deny=warnings");
                 command::check(doc)
             }
-            Self::Deny => deny::run(workspace),
-        }
+            Self::Deny => return deny::run(workspace),
+        };
+        tally.map(Findings::from)
     }
 }
 
@@ -103,14 +109,33 @@ impl fmt::Display for Stage {
     }
 }
 
-fn build_assets(workspace: &Workspace) -> anyhow::Result<Tally> {
-    if !assets::go_is_installed() && !in_ci() {
-        eprintln!(
-            "SKIPPED: there is no Go on this machine, so kubectl cannot be built, and tests that need it"
-        );
-        eprintln!("         are skipped. Install Go {} or newer to run them.", assets::OLDEST_GO);
-        return Ok(Tally::SKIPPED);
+/// Programs that are missing are a failure in CI, and elsewhere said loudly.
+fn judge_assets(assets: &Assets, in_ci: bool) -> anyhow::Result<Findings> {
+    println!("the programs are in {}", assets.folder.display());
+    if assets.missing.is_empty() {
+        return Ok(Tally::PASSED.into());
     }
-    assets::kubectl(workspace)?;
-    Ok(Tally::PASSED)
+    let names: Vec<_> = assets.missing.iter().map(ToString::to_string).collect();
+    let problem = format!("{} could not be built: {}", names.join(", "), assets.reason);
+    anyhow::ensure!(!in_ci, "{problem}");
+    Ok(Findings::skipped(&format!("{problem}. Tests that need them are skipped, too.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assets::Program;
+
+    #[test]
+    fn missing_programs_are_said_loudly_and_fail_in_ci() {
+        let missing = vec![Program::Etcd, Program::Helm];
+        let assets = Assets { folder: "/there".into(), missing, reason: "there is no Go".into() };
+        let findings = judge_assets(&assets, false).unwrap();
+        assert_eq!(findings.tally, Tally::SKIPPED);
+        assert!(findings.skips[0].starts_with("SKIPPED: etcd, helm could not be built: there is no Go."));
+        let error = judge_assets(&assets, true).unwrap_err().to_string();
+        assert_eq!(error, "etcd, helm could not be built: there is no Go");
+        let nothing = Assets { missing: Vec::new(), ..assets };
+        assert_eq!(judge_assets(&nothing, true).unwrap().tally, Tally::PASSED);
+    }
 }

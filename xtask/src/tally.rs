@@ -1,4 +1,4 @@
-//! How many tests passed, according to what a test program printed?
+//! How many tests passed, and what was skipped, according to what a test program printed?
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -10,6 +10,17 @@ pub(crate) struct Tally {
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
 }
+
+/// What came of a part of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Findings {
+    pub(crate) tally: Tally,
+    /// Every line that says what was skipped and why, once, in the order in which they came.
+    pub(crate) skips: Vec<String>,
+}
+
+/// How such a line begins.
+const SKIPPED: &str = "SKIPPED: ";
 
 // === impl Tally ===
 
@@ -61,9 +72,55 @@ impl fmt::Display for Tally {
     }
 }
 
+// === impl Findings ===
+
+impl Findings {
+    /// One check that could not be made, said now and again at the end of the run.
+    pub(crate) fn skipped(why: &str) -> Self {
+        let line = format!("{SKIPPED}{why}");
+        eprintln!("{line}");
+        Self { tally: Tally::SKIPPED, skips: vec![line] }
+    }
+
+    /// Takes note of a line that a program printed, if it counts tests or says what was skipped.
+    pub(crate) fn note(&mut self, line: &str) {
+        self.tally += Tally::parse(line).unwrap_or_default();
+        if line.starts_with(SKIPPED) && !self.skips.iter().any(|known| known == line) {
+            self.skips.push(line.to_owned());
+        }
+    }
+}
+
+impl From<Tally> for Findings {
+    fn from(tally: Tally) -> Self {
+        Self { tally, skips: Vec::new() }
+    }
+}
+
+impl AddAssign for Findings {
+    fn add_assign(&mut self, other: Self) {
+        self.tally += other.tally;
+        for line in other.skips {
+            self.note(&line);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_skipped_is_kept_once() {
+        let mut findings = Findings::default();
+        for line in
+            ["SKIPPED: kubectl: none", "2 passed, 0 failed, 3 skipped", "SKIPPED: kubectl: none", "ok"]
+        {
+            findings.note(line);
+        }
+        assert_eq!(findings.tally, Tally { passed: 2, failed: 0, skipped: 3 });
+        assert_eq!(findings.skips, ["SKIPPED: kubectl: none"]);
+    }
 
     #[test]
     fn closing_lines_of_both_kinds_are_read() {

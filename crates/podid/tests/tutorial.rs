@@ -1,6 +1,6 @@
 //! Does the tutorial work when its blocks are pasted, one after the other, into one shell?
 //!
-//! kubectl is the one that `PODID_KUBECTL` names, as for the test `kubectl`.
+//! kubectl is that of the folder `PODID_ASSETS`, as for the test `kubectl`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the case is a test, though not marked with #[test]")]
 
 #[path = "kubectl/lab.rs"]
@@ -27,10 +27,9 @@ fn main() -> ExitCode {
     if std::env::args().any(|argument| argument == "--list") {
         return ExitCode::SUCCESS;
     }
-    let Some(kubectl) = std::env::var_os("PODID_KUBECTL") else {
-        println!("SKIPPED: PODID_KUBECTL names no kubectl; run cargo xtask test, which builds one");
-        println!("0 passed, 0 failed, 1 skipped");
-        return ExitCode::SUCCESS;
+    let kubectl = match lab::kubectl("tutorial", 1) {
+        Ok(kubectl) => kubectl,
+        Err(code) => return code,
     };
     let lab = Lab::start(kubectl);
     let outcome = catch_unwind(AssertUnwindSafe(|| the_tutorial_works_as_pasted(&lab)));

@@ -145,7 +145,7 @@ impl ControlPlane {
     }
 
     /// Plays the kubelets of these nodes, and the scheduler, until the result is dropped.
-    pub fn kubelets(&self, nodes: &[&str]) -> Result<Kubelets, StartError> {
+    pub fn kubelets(&self, nodes: &[&str]) -> Result<Kubelets, Failure> {
         Kubelets::start(&self.admin_kubeconfig(), nodes)
     }
 

@@ -5,7 +5,9 @@
 //! thread of ours to live on, unlike a signal at the parent's death, which comes when the thread that started a program
 //! ends.
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,14 +17,15 @@ use crate::error::StartError;
 /// Keeps the folder for a look at its logs, if it is set.
 const KEEP: &str = "PODID_TESTBED_KEEP";
 
-/// Reads the group, waits for the end, and cleans up. Killed programs need a moment to be gone.
+/// Reads the group, waits for the end, and cleans up. Killed programs need a moment to be gone. `kill` has no `--` in every
+/// shell.
 const GUARD: &str = r#"
 read -r group
 read -r ended
 if [ -n "$group" ] && [ -z "$ended" ]; then
-    kill -KILL -- "-$group"
+    kill -KILL "-$group"
     for moment in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-        kill -0 -- "-$group" && sleep 0.1
+        kill -0 "-$group" && sleep 0.1
     done
 fi
 [ -n "$2" ] || rm -rf -- "$1"
@@ -41,7 +44,12 @@ impl Folder {
     pub(crate) fn new() -> Result<Self, StartError> {
         let parent = std::env::temp_dir();
         let failed = |problem| StartError::Folder { folder: parent.clone(), problem };
-        let folder = tempfile::Builder::new().prefix("podid-testbed-").tempdir().map_err(failed)?;
+        let private = Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new()
+            .prefix("podid-testbed-")
+            .permissions(private)
+            .tempdir()
+            .map_err(failed)?;
         let path = folder.path().to_path_buf();
         let keep = std::env::var_os(KEEP).unwrap_or_default();
         let guard = Command::new("/bin/sh")

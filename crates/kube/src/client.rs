@@ -1,5 +1,6 @@
 //! How do we reach the API server, and is it the one that we need?
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +46,9 @@ pub enum ConnectError {
     /// No kubeconfig was given, and this is no pod of a cluster.
     #[error("not in a cluster ({0}); give --kubeconfig FILE to reach one from outside")]
     NotInCluster(String),
+    /// No kubeconfig was given, there is none where kubectl looks, and this is no pod of a cluster.
+    #[error("no cluster to talk to: {0} does not exist; give --kubeconfig FILE or set KUBECONFIG")]
+    NoCluster(PathBuf),
     /// Certificates, keys or the user agent cannot be used.
     #[error("cannot set up the connection to the API server: {0}")]
     Unusable(String),
@@ -54,7 +58,7 @@ pub enum ConnectError {
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
     /// A custom resource is not defined.
-    #[error("the cluster does not define {0}; run: kubectl apply -f deploy/crds")]
+    #[error("the cluster does not define {0}; run: podid crds apply")]
     Undefined(String),
     /// The API server did not answer the question.
     #[error(transparent)]
@@ -66,10 +70,51 @@ pub enum NotReady {
 /// Nothing is sent yet. Calls are not repeated behind the caller's back: an answer such as 429 or
 /// 503 would otherwise be retried for minutes, past every deadline of ours.
 pub async fn connect(kubeconfig: Option<&Path>, user_agent: &str) -> Result<Client, ConnectError> {
-    let mut config = match kubeconfig {
+    let config = match kubeconfig {
         Some(path) => read(path).await?,
         None => Config::incluster().map_err(|error| ConnectError::NotInCluster(chain(&error)))?,
     };
+    client(config, user_agent)
+}
+
+/// A client for the cluster that kubectl would talk to: that of `kubeconfig`, else of the files in
+/// `KUBECONFIG`, else of `~/.kube/config`, else of the pod that we are in; by `context` instead of
+/// the current one. For commands that people type; otherwise as [`connect`].
+pub async fn connect_as_kubectl(
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+    user_agent: &str,
+) -> Result<Client, ConnectError> {
+    let path = kubeconfig.map_or_else(kubectl_path, Path::to_owned);
+    let found = match kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let config = match found {
+        Ok(found) => {
+            let options =
+                KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+            Config::from_custom_kubeconfig(found, &options).await.map_err(|error| explain(path, &error))?
+        }
+        Err(KubeconfigError::ReadConfig(error, _))
+            if kubeconfig.is_none() && context.is_none() && error.kind() == ErrorKind::NotFound =>
+        {
+            Config::incluster().map_err(|_| ConnectError::NoCluster(path))?
+        }
+        Err(error) => return Err(explain(path, &error)),
+    };
+    client(config, user_agent)
+}
+
+/// Where kubectl looks, in words for messages.
+fn kubectl_path() -> PathBuf {
+    match std::env::var_os("KUBECONFIG").filter(|files| !files.is_empty()) {
+        Some(files) => files.into(),
+        None => "~/.kube/config".into(),
+    }
+}
+
+fn client(mut config: Config, user_agent: &str) -> Result<Client, ConnectError> {
     let agent = user_agent
         .parse()
         .map_err(|_| ConnectError::Unusable(format!("user agent {user_agent:?} is no header value")))?;
@@ -162,7 +207,7 @@ mod tests {
         let error = require_crds(&store.client(), &crate::crd::STANDARD).await.unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the cluster does not define azureidentities.aadpodidentity.k8s.io; run: kubectl apply -f deploy/crds"
+            "the cluster does not define azureidentities.aadpodidentity.k8s.io; run: podid crds apply"
         );
         let resource = |name: &str| json!({"name": name, "singularName": "", "namespaced": true, "kind": "X", "verbs": []});
         let managed: Vec<_> = crate::crd::MANAGED.iter().map(|name| resource(name)).collect();

@@ -14,7 +14,7 @@ mod identity;
 
 pub use assignment::{AssignedStatus, AzureAssignedIdentity, AzureAssignedIdentitySpec, state};
 pub use binding::{AzureIdentityBinding, AzureIdentityBindingSpec};
-pub use definition::{definition, definitions};
+pub use definition::{REVISION, REVISION_ANNOTATION, definition, definitions};
 pub use embedded::Embedded;
 pub use exception::{AzurePodIdentityException, AzurePodIdentityExceptionSpec, ExceptionStatus};
 pub use identity::{AzureIdentity, AzureIdentitySpec, SecretReference};
@@ -51,14 +51,14 @@ pub fn label_value(node: &NodeName) -> Option<&str> {
     Some(node.as_str()).filter(|name| name.len() <= 63)
 }
 
-/// Status that `AzureIdentity` and `AzureIdentityBinding` have had from the beginning; nobody writes it.
+/// Has no effect; kept for objects that have it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnusedStatus {
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available_replicas: Option<i32>,
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "definition::any_object")]
     pub metadata: Option<serde_json::Value>,

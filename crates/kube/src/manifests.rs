@@ -1,14 +1,17 @@
 //! What has to be applied to a cluster?
 //!
 //! [`all`] gives every generated file under `deploy/`: the definitions of the custom resources, the
-//! plain manifests of both modes and the samples. They are committed; a test compares.
-//! Names, labels and namespace are those of the original's `deploy/infra`, so that applying ours over
-//! an installation of the original replaces its workloads in place (peer contract §7.4).
+//! plain manifests of both modes, the policies and the samples. They are committed; a test compares.
+//! [`Install::render`] gives the same for other choices. Names, labels and namespace are those of the
+//! original's `deploy/infra`, so that applying ours over an installation of the original replaces its
+//! workloads in place (peer contract §7.4).
 
 mod crds;
 mod exceptions;
 mod mic;
 mod nmi;
+mod notes;
+mod policies;
 mod rbac;
 mod samples;
 mod yaml;
@@ -17,8 +20,9 @@ use serde_json::Value;
 
 pub use yaml::Unwritable;
 
-/// An image that is published with this version.
-const IMAGE: &str = concat!("ghcr.io/podid/podid:", env!("CARGO_PKG_VERSION"));
+/// The image of manifests for which nobody has chosen one. Nothing is published, and `.invalid` is
+/// the domain that no registry can have.
+pub const UNSET_IMAGE: &str = concat!("registry.invalid/podid:", env!("CARGO_PKG_VERSION"));
 
 /// What can be chosen about an installation.
 #[derive(Clone, Debug)]
@@ -29,6 +33,31 @@ pub struct Install {
     pub image: String,
     /// Whether MIC's cloud settings are in a Secret instead of the node's azure.json.
     pub settings_in_secret: bool,
+    /// Whether an identity serves the pods of its own namespace only. The original matches across
+    /// namespaces; managed mode never does.
+    pub namespaced: bool,
+    /// User names, besides that of MIC's service account, that may write assignments: that of the
+    /// original's MIC during a migration, `system:serviceaccount:NAMESPACE:NAME`.
+    pub assignment_writers: Vec<String>,
+}
+
+/// What can be applied in one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Definitions, MIC and NMI.
+    Standard,
+    /// Definitions and NMI for identities that are on the nodes already.
+    Managed,
+    /// Policies for the API server.
+    Policies,
+    /// Pods that talk to IMDS as their node does; to be applied after the definitions.
+    Exceptions,
+    /// The right of NMI to read Secrets, for each namespace with service principals.
+    SecretAccess,
+    /// An identity, a binding and a pod to try out.
+    Demo,
+    /// The definitions of the custom resources.
+    Crds,
 }
 
 /// Path below `deploy/` and content of every generated file.
@@ -36,15 +65,25 @@ pub fn all() -> Result<Vec<(&'static str, String)>, Unwritable> {
     let standard = Install::default();
     let managed = Install { namespace: "kube-system".to_owned(), ..Install::default() };
     let secret = Install { settings_in_secret: true, ..Install::default() };
-    let mut files = crds::files()?;
+    let generated = |install: &Install, part| {
+        let notes = notes::of(install, part);
+        yaml::file(&notes::generated(&notes), &install.objects(part)?)
+    };
+    let mut files = vec![("README.md", notes::readme())];
+    files.extend(crds::files()?);
     files.extend([
-        ("infra/deployment-rbac.yaml", yaml::file(&standard.standard()?)?),
-        ("infra/managed-mode-deployment.yaml", yaml::file(&managed.managed()?)?),
-        ("infra/mic-exception.yaml", yaml::file(&exceptions::objects(&standard.namespace))?),
-        ("infra/noazurejson/deployment-rbac.yaml", yaml::file(&secret.standard()?)?),
-        ("infra/secret-access.yaml", yaml::file(&nmi::secret_access(&standard))?),
+        ("infra/deployment-rbac.yaml", generated(&standard, Part::Standard)?),
+        ("infra/managed-mode-deployment.yaml", generated(&managed, Part::Managed)?),
+        ("infra/mic-exception.yaml", generated(&standard, Part::Exceptions)?),
+        ("infra/noazurejson/deployment-rbac.yaml", generated(&secret, Part::Standard)?),
+        ("infra/secret-access.yaml", generated(&standard, Part::SecretAccess)?),
+        ("policies/identity-fields.yaml", yaml::file(&notes::generated(&[]), &policies::fields())?),
+        (
+            "policies/assignment-writers.yaml",
+            yaml::file(&notes::generated(&[]), &policies::writers(&standard))?,
+        ),
     ]);
-    files.extend(samples::files()?);
+    files.extend(samples::files(&standard)?);
     Ok(files)
 }
 
@@ -52,7 +91,13 @@ pub fn all() -> Result<Vec<(&'static str, String)>, Unwritable> {
 
 impl Default for Install {
     fn default() -> Self {
-        Self { namespace: "default".to_owned(), image: IMAGE.to_owned(), settings_in_secret: false }
+        Self {
+            namespace: "default".to_owned(),
+            image: UNSET_IMAGE.to_owned(),
+            settings_in_secret: false,
+            namespaced: false,
+            assignment_writers: Vec::new(),
+        }
     }
 }
 
@@ -71,5 +116,28 @@ impl Install {
         let mut objects = crds::managed()?;
         objects.extend(nmi::objects(self, nmi::Mode::Managed));
         Ok(objects)
+    }
+
+    /// The policies for the API server: whether objects are complete, and who writes assignments.
+    pub fn policies(&self) -> Vec<Value> {
+        [policies::fields(), policies::writers(self)].concat()
+    }
+
+    /// The objects of one part.
+    pub fn objects(&self, part: Part) -> Result<Vec<Value>, Unwritable> {
+        Ok(match part {
+            Part::Standard => self.standard()?,
+            Part::Managed => self.managed()?,
+            Part::Policies => self.policies(),
+            Part::Exceptions => exceptions::objects(&self.namespace),
+            Part::SecretAccess => nmi::secret_access(self),
+            Part::Demo => samples::objects(self),
+            Part::Crds => crds::standard()?,
+        })
+    }
+
+    /// One part as YAML, with what its reader has to know above it.
+    pub fn render(&self, part: Part) -> Result<String, Unwritable> {
+        yaml::file(&notes::of(self, part), &self.objects(part)?)
     }
 }

@@ -3,13 +3,16 @@
 
 use std::path::Path;
 
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use podid_kube::crd::{AzureIdentity, AzureIdentityBinding, AzurePodIdentityException};
 use podid_kube::facts;
-use podid_kube::manifests::{self, Install};
+use podid_kube::manifests::{self, Install, Part};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -43,9 +46,15 @@ fn committed_files_are_what_the_generator_writes() {
     }
 }
 
+/// The generated files that hold objects.
+fn manifests() -> Vec<(&'static str, String)> {
+    let yaml = |path: &str| Path::new(path).extension().is_some_and(|extension| extension == "yaml");
+    manifests::all().unwrap().into_iter().filter(|(path, _)| yaml(path)).collect()
+}
+
 #[test]
 fn every_object_has_only_fields_that_its_kind_has() {
-    for (path, content) in manifests::all().unwrap() {
+    for (path, content) in manifests() {
         for object in documents(&content) {
             match object["kind"].as_str().unwrap() {
                 "CustomResourceDefinition" => assert_known::<CustomResourceDefinition>(&object),
@@ -58,6 +67,10 @@ fn every_object_has_only_fields_that_its_kind_has() {
                 "Deployment" => assert_known::<Deployment>(&object),
                 "DaemonSet" => assert_known::<DaemonSet>(&object),
                 "Pod" => assert_known::<Pod>(&object),
+                "ValidatingAdmissionPolicy" => assert_known::<ValidatingAdmissionPolicy>(&object),
+                "ValidatingAdmissionPolicyBinding" => {
+                    assert_known::<ValidatingAdmissionPolicyBinding>(&object);
+                }
                 "AzureIdentity" => assert_known::<AzureIdentity>(&object),
                 "AzureIdentityBinding" => assert_known::<AzureIdentityBinding>(&object),
                 "AzurePodIdentityException" => assert_known::<AzurePodIdentityException>(&object),
@@ -159,4 +172,50 @@ fn namespace_and_image_can_be_chosen() {
     let binding = find(&objects, "ClusterRoleBinding", "aad-pod-id-mic-binding");
     assert_eq!(binding["subjects"][0]["namespace"], "podid");
     assert_eq!(find(&objects, "Role", "aad-pod-id-mic-lock-role")["metadata"]["namespace"], "default");
+}
+
+#[test]
+fn whoever_opens_a_file_reads_first_that_matching_is_cluster_wide_and_that_no_image_is_set() {
+    let wide = "MATCHING IS CLUSTER-WIDE";
+    for (path, content) in manifests() {
+        let head: String = content.lines().take_while(|line| line.starts_with('#')).collect();
+        let workloads = content.contains("kind: DaemonSet");
+        assert_eq!(head.contains(wide), workloads && !content.contains("- --forceNamespaced"), "{path}");
+        assert_eq!(head.contains("NO IMAGE IS SET"), content.contains("image: "), "{path}");
+    }
+    let namespaced = Install { namespaced: true, image: "a/b:1".into(), ..Install::default() };
+    let text = namespaced.render(Part::Standard).unwrap();
+    assert!(!text.contains(wide) && !text.contains("NO IMAGE"), "{text}");
+}
+
+#[test]
+fn no_file_names_a_registry_that_could_exist() {
+    for (path, content) in manifests() {
+        for line in content.lines().filter(|line| line.trim_start().starts_with("image: ")) {
+            assert!(line.contains("registry.invalid/"), "{path}: {line}");
+        }
+    }
+}
+
+#[test]
+fn namespaced_matching_is_told_to_both_programs() {
+    let install = Install { namespaced: true, ..Install::default() };
+    let objects = install.standard().unwrap();
+    for (kind, name) in [("Deployment", "mic"), ("DaemonSet", "nmi")] {
+        let arguments = &find(&objects, kind, name)["spec"]["template"]["spec"]["containers"][0]["args"];
+        assert!(arguments.as_array().unwrap().contains(&json!("--forceNamespaced=true")), "{arguments}");
+    }
+}
+
+#[test]
+fn the_writers_of_assignments_are_the_installed_controller_and_whom_the_operator_names() {
+    let old = "system:serviceaccount:kube-system:it's-mic";
+    let install =
+        Install { namespace: "podid".into(), assignment_writers: vec![old.into()], ..Install::default() };
+    let policies = install.policies();
+    let policy = find(&policies, "ValidatingAdmissionPolicy", "podid-assignment-writers");
+    assert_eq!(
+        policy["spec"]["variables"][0]["expression"],
+        r"request.userInfo.username in ['system:serviceaccount:podid:aad-pod-id-mic-service-account', 'system:serviceaccount:kube-system:it\'s-mic']"
+    );
 }

@@ -19,7 +19,7 @@ pub mod state {
     pub const UNASSIGNED: &str = "Unassigned";
 }
 
-/// MIC's record that a pod on a node uses an identity.
+/// Which pod, on which node, uses which identity, by which binding.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[kube(
     group = "aadpodidentity.k8s.io",
@@ -29,10 +29,11 @@ pub mod state {
     namespaced,
     status = "AssignedStatus",
     derive = "PartialEq",
-    doc = "Records that a pod on a node uses an identity. Written by MIC only, read by NMI."
+    doc = "Records that a pod on a node uses an identity. MIC writes it and NMI reads it; do not write one by hand."
 )]
 pub struct AzureAssignedIdentitySpec {
-    /// Full copy of the AzureIdentity as it was when it was assigned.
+    /// Full copy of the AzureIdentity as it was when it was assigned; in standard mode NMI takes the
+    /// identity from here.
     #[serde(rename = "azureIdentityRef", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "embedded_identity")]
     pub azure_identity_ref: Option<Embedded>,
@@ -50,15 +51,16 @@ pub struct AzureAssignedIdentitySpec {
     #[serde(rename = "podNamespace", skip_serializing_if = "Option::is_none")]
     pub pod_namespace: Option<String>,
 
-    /// Name of the node that the pod runs on.
+    /// Name of the node that the pod runs on. The label `nodename` repeats it, by which each NMI
+    /// selects its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodename: Option<String>,
 
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
 
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub metadata: Option<serde_json::Value>,
@@ -68,13 +70,14 @@ pub struct AzureAssignedIdentitySpec {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssignedStatus {
-    /// `Created`, `Assigned` or `Unassigned`; empty means assigned.
+    /// `Created`: recorded, the VM or scale set is being written. `Assigned`: the pod can get tokens;
+    /// also when empty. `Unassigned`: the identity was taken off, the record is about to go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// 1 since its creation.
+    /// Always 1; has no effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available_replicas: Option<i32>,
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub metadata: Option<serde_json::Value>,

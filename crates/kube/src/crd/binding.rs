@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::UnusedStatus;
 use super::definition::any_object;
 
-/// Which pods may use which identity.
+/// Which pods may use which identity. Two bindings with the same selector give a pod two identities.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[kube(
     group = "aadpodidentity.k8s.io",
@@ -22,28 +22,29 @@ use super::definition::any_object;
     namespaced,
     status = "UnusedStatus",
     derive = "PartialEq",
-    doc = "Lets pods with a label use an AzureIdentity of this namespace.",
+    doc = "Lets pods with the label aadpodidbinding use an AzureIdentity of this namespace.",
     printcolumn(name = "AzureIdentity", type_ = "string", json_path = ".spec.azureIdentity"),
     printcolumn(name = "Selector", type_ = "string", json_path = ".spec.selector"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct AzureIdentityBindingSpec {
-    /// Name of the AzureIdentity, in the binding's own namespace.
+    /// Name of the AzureIdentity, always in the binding's own namespace.
     #[serde(rename = "azureIdentity", skip_serializing_if = "Option::is_none")]
     pub azure_identity: Option<String>,
 
-    /// Value of the pod label `aadpodidbinding` that this binding matches, exactly and with case.
+    /// Value of the pod label `aadpodidbinding` that this binding matches, exactly and with case; such
+    /// as `my-app`. It is not a label selector.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self != ''").message(
-        "the selector must not be empty; give it the value of the pods' label aadpodidbinding"
+        "must not be empty: write the value that the pods' label aadpodidbinding has, such as my-app"
     ))]
     pub selector: Option<String>,
 
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<i64>,
 
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub metadata: Option<serde_json::Value>,

@@ -16,6 +16,16 @@ use super::{
     AzurePodIdentityException,
 };
 
+/// Annotation of a definition that says which revision of podid's it is, so that an older podid does
+/// not replace a newer one.
+pub const REVISION_ANNOTATION: &str = "podid.dev/crd-version";
+
+/// The revision of these definitions: one more whenever a release changes anything about them.
+pub const REVISION: u32 = 1;
+
+/// Fields that may be null in the original's definitions; nothing else may.
+const NULLABLE: [&str; 2] = ["auxiliaryTenantIDs", "replicas"];
+
 /// Keywords that judge a value; they have no place in an embedded copy, which must be accepted as
 /// its original was.
 const JUDGING: [&str; 2] = ["x-kubernetes-validations", "maxLength"];
@@ -33,47 +43,52 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
 /// The definition of one kind, ready to be applied.
 pub fn definition<K: CustomResourceExt>() -> CustomResourceDefinition {
     let mut crd = K::crd();
-    crd.metadata
-        .annotations
-        .get_or_insert_default()
-        .insert("api-approved.kubernetes.io".to_owned(), "unapproved".to_owned());
+    crd.metadata.annotations.get_or_insert_default().extend([
+        ("api-approved.kubernetes.io".to_owned(), "unapproved".to_owned()),
+        (REVISION_ANNOTATION.to_owned(), REVISION.to_string()),
+    ]);
     crd.spec.names.list_kind = Some(format!("{}List", crd.spec.names.kind));
     for version in &mut crd.spec.versions {
         version.subresources = None;
         if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
-            tidy(schema);
+            tidy("", schema);
         }
     }
     crd
 }
 
-/// Takes away what the original's schemas do not have, and the line breaks of Rust comments.
-fn tidy(schema: &mut JSONSchemaProps) {
+/// Takes away from the schema of the field `name` what the original's schemas do not have, and the
+/// line breaks of Rust comments.
+fn tidy(name: &str, schema: &mut JSONSchemaProps) {
     schema.required = None;
     schema.title = None;
+    schema.nullable = schema.nullable.filter(|_| NULLABLE.contains(&name));
     if let Some(description) = &mut schema.description {
         *description = description.replace('\n', " ");
     }
-    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(tidy);
+    schema.properties.iter_mut().flatten().for_each(|(name, field)| tidy(name, field));
     match &mut schema.items {
-        Some(JSONSchemaPropsOrArray::Schema(items)) => tidy(items),
-        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(tidy),
+        Some(JSONSchemaPropsOrArray::Schema(items)) => tidy("", items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(|item| tidy("", item)),
         None => {}
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
-        tidy(values);
+        tidy("", values);
     }
 }
 
 /// Schema of an object that is accepted and ignored.
 pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "object", "description": "Has no effect." })
+    json_schema!({ "type": "object", "description": "Has no effect; kept for objects that have it." })
 }
 
 /// Schema of the copy of an identity in an assignment.
 pub(super) fn embedded_identity(generator: &mut SchemaGenerator) -> Schema {
     let spec = generator.subschema_for::<AzureIdentitySpec>();
-    embedded(spec, "Full copy of the AzureIdentity as it was when it was assigned.")
+    embedded(
+        spec,
+        "Full copy of the AzureIdentity as it was when it was assigned; in standard mode NMI takes the identity from here.",
+    )
 }
 
 /// Schema of the copy of a binding in an assignment.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::definition::any_object;
 
-/// Pods that may talk to IMDS as their node does.
+/// Which pods are excepted. They get tokens of every identity on their node.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[kube(
     group = "aadpodidentity.k8s.io",
@@ -26,27 +26,27 @@ use super::definition::any_object;
     doc = "Lets pods of this namespace talk to the instance metadata service as their node does."
 )]
 pub struct AzurePodIdentityExceptionSpec {
-    /// A pod of this namespace is excepted if it has any one of these labels; the value is compared
-    /// without case.
+    /// A pod of this namespace is excepted if it has any one of these labels, such as `app: my-app`; the
+    /// value is compared without case.
     #[serde(rename = "podLabels", skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("size(self) > 0").message(
-        "an exception needs at least one label; a pod is excepted when it has any one of them"
+        "must have at least one label, such as app: my-app; a pod is excepted when it has any one of them"
     ))]
     pub pod_labels: Option<BTreeMap<String, String>>,
 
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub metadata: Option<serde_json::Value>,
 }
 
-/// Status that exceptions have had from the beginning; nobody writes it.
+/// Has no effect; kept for objects that have it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub struct ExceptionStatus {
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub metadata: Option<serde_json::Value>,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::UnusedStatus;
 use super::definition::any_object;
 
-/// An identity in Microsoft Entra that pods may be bound to.
+/// Which identity it is, and for a service principal where its credential is.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[kube(
     group = "aadpodidentity.k8s.io",
@@ -33,50 +33,55 @@ pub struct AzureIdentitySpec {
     /// with a client secret, 2 service principal with a certificate.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self >= 0 && self <= 2").message(
-        "use 0 (user-assigned managed identity), 1 (service principal with client secret) or 2 (service principal with certificate)"
+        "must be 0 (user-assigned managed identity), 1 (service principal with client secret) or 2 (service principal with certificate)"
     ))]
     pub type_: Option<i64>,
 
-    /// ARM id of the managed identity (`az identity show --query id`); only for type 0.
+    /// ARM id of the managed identity, as `az identity show --query id` prints it:
+    /// `/subscriptions/…/resourceGroups/…/providers/Microsoft.ManagedIdentity/userAssignedIdentities/…`.
+    /// Needed for type 0, unused otherwise.
     #[serde(rename = "resourceID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     #[x_kube(validation = Rule::new(
         "self == '' || self.matches(r'(?i)^/subscriptions/[\\p{L}\\p{N}_.()-]+/resourcegroups/[\\p{L}\\p{N}_.()-]+/providers/Microsoft\\.ManagedIdentity/userAssignedIdentities/[\\p{L}\\p{N}_.()-]+$')"
     ).message(
-        "use /subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/NAME, as 'az identity show --query id' prints it"
+        "must be /subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/NAME, as 'az identity show --query id' prints it"
     ))]
     pub resource_id: Option<String>,
 
-    /// Application (client) id of the identity.
+    /// Client (application) id of the identity, as `az identity show --query clientId` prints it.
+    /// Needed for all types.
     #[serde(rename = "clientID", skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
 
-    /// Secret with the credential of a service principal; only for types 1 and 2.
+    /// Secret with the credential of a service principal. Type 1: key `clientSecret`, or the only key.
+    /// Type 2: key `certificate`, and `password` if it has one. Needed for types 1 and 2, unused for 0.
     #[serde(rename = "clientPassword", skip_serializing_if = "Option::is_none")]
     pub client_password: Option<SecretReference>,
 
-    /// Tenant of a service principal: a GUID or a domain name; only for types 1 and 2.
+    /// Tenant of a service principal: a GUID, or a domain such as `contoso.onmicrosoft.com`. Needed for
+    /// types 1 and 2, unused for 0.
     #[serde(rename = "tenantID", skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<String>,
 
-    /// Further tenants to ask for tokens; only for type 1.
+    /// Further tenants that the token is for; only for type 1.
     #[serde(rename = "auxiliaryTenantIDs", skip_serializing_if = "Option::is_none")]
     pub auxiliary_tenant_ids: Option<Vec<String>>,
 
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(rename = "adResourceID", skip_serializing_if = "Option::is_none")]
     pub ad_resource_id: Option<String>,
 
-    /// Authority to ask instead of the cloud's own, such as `https://login.microsoftonline.us/`;
-    /// only for types 1 and 2.
+    /// Authority to ask instead of the cloud's own, such as `https://login.microsoftonline.us/`. NMI asks
+    /// known Azure clouds and the hosts of its flag `--allowed-authority` only; unused for type 0.
     #[serde(rename = "adEndpoint", skip_serializing_if = "Option::is_none")]
     pub ad_endpoint: Option<String>,
 
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
 
-    /// Has no effect.
+    /// Has no effect; kept for objects that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
     pub metadata: Option<serde_json::Value>,
@@ -88,7 +93,7 @@ pub struct SecretReference {
     /// Name of the Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Namespace of the Secret; it must be the identity's own.
+    /// Namespace of the Secret: the identity's own, also when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }

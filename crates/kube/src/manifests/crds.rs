@@ -3,6 +3,7 @@
 use kube::CustomResourceExt;
 use serde_json::Value;
 
+use super::notes::generated;
 use super::yaml::{Unwritable, file, json};
 use crate::crd::{
     AzureAssignedIdentity, AzureIdentity, AzureIdentityBinding, AzurePodIdentityException, definition,
@@ -11,10 +12,13 @@ use crate::crd::{
 /// One file per definition.
 pub(super) fn files() -> Result<Vec<(&'static str, String)>, Unwritable> {
     Ok(vec![
-        ("crds/azureidentity.yaml", file(&[object::<AzureIdentity>()?])?),
-        ("crds/azureidentitybinding.yaml", file(&[object::<AzureIdentityBinding>()?])?),
-        ("crds/azureassignedidentity.yaml", file(&[object::<AzureAssignedIdentity>()?])?),
-        ("crds/azurepodidentityexception.yaml", file(&[object::<AzurePodIdentityException>()?])?),
+        ("crds/azureidentity.yaml", file(&generated(&[]), &[object::<AzureIdentity>()?])?),
+        ("crds/azureidentitybinding.yaml", file(&generated(&[]), &[object::<AzureIdentityBinding>()?])?),
+        ("crds/azureassignedidentity.yaml", file(&generated(&[]), &[object::<AzureAssignedIdentity>()?])?),
+        (
+            "crds/azurepodidentityexception.yaml",
+            file(&generated(&[]), &[object::<AzurePodIdentityException>()?])?,
+        ),
     ])
 }
 

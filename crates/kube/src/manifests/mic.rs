@@ -106,13 +106,10 @@ fn deployment(install: &Install) -> Value {
 }
 
 fn container(install: &Install) -> Value {
-    let (args, mounts) = if install.settings_in_secret {
-        (json!(["mic", "--logtostderr"]), json!([]))
+    let mounts = if install.settings_in_secret {
+        json!([])
     } else {
-        (
-            json!(["mic", format!("--cloudconfig={AZURE_JSON}"), "--logtostderr"]),
-            json!([{"name": "azure-json", "mountPath": AZURE_JSON, "readOnly": true}]),
-        )
+        json!([{"name": "azure-json", "mountPath": AZURE_JSON, "readOnly": true}])
     };
     // azure.json belongs to root and is for nobody else to read.
     let user = if install.settings_in_secret { 65532 } else { 0 };
@@ -120,7 +117,7 @@ fn container(install: &Install) -> Value {
         "name": "mic",
         "image": install.image,
         "imagePullPolicy": "IfNotPresent",
-        "args": args,
+        "args": arguments(install),
         "env": environment(install),
         "ports": [{"name": "probes", "containerPort": 8080}, {"name": "metrics", "containerPort": 8888}],
         "livenessProbe": {"httpGet": {"path": "/livez", "port": 8080}, "initialDelaySeconds": 10, "periodSeconds": 5},
@@ -135,6 +132,18 @@ fn container(install: &Install) -> Value {
         },
         "volumeMounts": mounts
     })
+}
+
+fn arguments(install: &Install) -> Vec<String> {
+    let mut arguments = vec!["mic".to_owned()];
+    if !install.settings_in_secret {
+        arguments.push(format!("--cloudconfig={AZURE_JSON}"));
+    }
+    if install.namespaced {
+        arguments.push("--forceNamespaced=true".to_owned());
+    }
+    arguments.push("--logtostderr".to_owned());
+    arguments
 }
 
 fn environment(install: &Install) -> Value {

@@ -74,7 +74,7 @@ fn container(install: &Install, mode: Mode) -> Value {
         "name": "nmi",
         "image": install.image,
         "imagePullPolicy": "IfNotPresent",
-        "args": arguments(mode),
+        "args": arguments(install, mode),
         "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
         "ports": [{"name": "probes", "containerPort": PROBES}, {"name": "metrics", "containerPort": 9090}],
         "livenessProbe": {"httpGet": {"path": "/livez", "port": PROBES}, "initialDelaySeconds": 10, "periodSeconds": 5},
@@ -91,11 +91,16 @@ fn container(install: &Install, mode: Mode) -> Value {
     })
 }
 
-fn arguments(mode: Mode) -> Vec<String> {
+fn arguments(install: &Install, mode: Mode) -> Vec<String> {
     let mut arguments =
         vec!["nmi".to_owned(), "--node=$(NODE_NAME)".to_owned(), format!("--http-probe-port={PROBES}")];
     match mode {
-        Mode::Standard => arguments.push("--enableScaleFeatures=true".to_owned()),
+        Mode::Standard => {
+            arguments.push("--enableScaleFeatures=true".to_owned());
+            if install.namespaced {
+                arguments.push("--forceNamespaced=true".to_owned());
+            }
+        }
         Mode::Managed => {
             arguments.extend(["--operation-mode=managed".to_owned(), "--forceNamespaced".to_owned()]);
         }

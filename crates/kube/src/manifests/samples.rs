@@ -1,33 +1,41 @@
-//! What does someone apply who tries it out? Words in capitals are to be replaced.
+//! What does someone apply who tries it out?
 
 use serde_json::{Value, json};
 
 use super::yaml::{Unwritable, file};
+use super::{Install, Part, notes};
 use crate::crd::API_VERSION;
 
-/// Image of the demo. Its name ends in `/demo`, which the lab knows.
-const IMAGE: &str = concat!("ghcr.io/podid/demo:", env!("CARGO_PKG_VERSION"));
-
 /// The sample files.
-pub(super) fn files() -> Result<Vec<(&'static str, String)>, Unwritable> {
-    let managed = json!({
-        "type": 0,
-        "resourceID": "/subscriptions/SUBSCRIPTION_ID/resourcegroups/RESOURCE_GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/IDENTITY_NAME",
-        "clientID": "IDENTITY_CLIENT_ID"
-    });
+pub(super) fn files(install: &Install) -> Result<Vec<(&'static str, String)>, Unwritable> {
+    let plain = notes::generated(&[notes::SAMPLES]);
+    let with_image = notes::generated(&notes::of(install, Part::Demo));
     Ok(vec![
-        ("demo/aadpodidentity.yaml", file(&[identity(&managed)])?),
+        ("demo/aadpodidentity.yaml", file(&plain, &[identity(&managed())])?),
         (
             "demo/aadpodidentity-secret.yaml",
-            file(&[identity(&principal(1)), secret("clientSecret", "CLIENT_SECRET")])?,
+            file(&plain, &[identity(&principal(1)), secret("clientSecret", "CLIENT_SECRET")])?,
         ),
         (
             "demo/aadpodidentity-certificate.yaml",
-            file(&[identity(&principal(2)), secret("certificate", "CERTIFICATE_AND_KEY_PEM")])?,
+            file(&plain, &[identity(&principal(2)), secret("certificate", "CERTIFICATE_AND_KEY_PEM")])?,
         ),
-        ("demo/aadpodidentitybinding.yaml", file(&[binding()])?),
-        ("demo/demo.yaml", file(&[pod()])?),
+        ("demo/aadpodidentitybinding.yaml", file(&plain, &[binding()])?),
+        ("demo/demo.yaml", file(&with_image, &[pod(install)])?),
     ])
+}
+
+/// A managed identity, a binding and the pod that it is for.
+pub(super) fn objects(install: &Install) -> Vec<Value> {
+    vec![identity(&managed()), binding(), pod(install)]
+}
+
+fn managed() -> Value {
+    json!({
+        "type": 0,
+        "resourceID": "/subscriptions/SUBSCRIPTION_ID/resourcegroups/RESOURCE_GROUP/providers/Microsoft.ManagedIdentity/userAssignedIdentities/IDENTITY_NAME",
+        "clientID": "IDENTITY_CLIENT_ID"
+    })
 }
 
 fn identity(spec: &Value) -> Value {
@@ -63,7 +71,7 @@ fn binding() -> Value {
     })
 }
 
-fn pod() -> Value {
+fn pod(install: &Install) -> Value {
     let field =
         |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
     json!({
@@ -73,8 +81,9 @@ fn pod() -> Value {
         "spec": {
             "containers": [{
                 "name": "demo",
-                "image": IMAGE,
+                "image": install.image,
                 "args": [
+                    "demo",
                     "--subscriptionid=SUBSCRIPTION_ID",
                     "--clientid=IDENTITY_CLIENT_ID",
                     "--resourcegroup=RESOURCE_GROUP"

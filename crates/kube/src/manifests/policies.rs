@@ -1,0 +1,125 @@
+//! What does the API server refuse or warn about, beyond what the definitions say?
+//!
+//! Two questions need more than one field or the person who asks, which a schema cannot see: is the
+//! object complete ([`fields`]), and who writes assignments ([`writers`])? Rules of a definition that
+//! span several fields would also refuse edits of objects that were stored before there were rules;
+//! a policy can refuse what is new and only warn about what is changed.
+
+mod fields;
+mod writers;
+
+use serde_json::{Value, json};
+
+use super::Install;
+use crate::crd::GROUP;
+
+/// Whether the objects of each kind are complete: refused when they are created, warned about later.
+pub(super) fn fields() -> Vec<Value> {
+    [fields::identity(), fields::binding(), fields::exception()].concat()
+}
+
+/// Who may write assignments. Standard mode only: managed mode has none.
+pub(super) fn writers(install: &Install) -> Vec<Value> {
+    writers::objects(install)
+}
+
+/// What has to hold, and what is said where it does not.
+struct Rule {
+    /// In CEL; true is good.
+    holds: String,
+    /// What is said where it is not.
+    message: &'static str,
+    /// A CEL expression whose text replaces `message`, with names from the request in it.
+    detailed: Option<String>,
+    /// What the answer is called instead of `Invalid`.
+    reason: Option<&'static str>,
+}
+
+/// A policy before it is bound.
+struct Policy<'a> {
+    name: &'a str,
+    resource: &'a str,
+    /// Which objects are looked at, by name and CEL expression.
+    conditions: &'a [(&'a str, &'a str)],
+    /// Names for parts of the object, which rules use as `variables.NAME`.
+    variables: Vec<(&'a str, String)>,
+    rules: Vec<Rule>,
+}
+
+// === impl Rule ===
+
+impl Rule {
+    fn new(holds: impl Into<String>, message: &'static str) -> Self {
+        Self { holds: holds.into(), message, detailed: None, reason: None }
+    }
+
+    fn detailed(mut self, expression: impl Into<String>) -> Self {
+        self.detailed = Some(expression.into());
+        self
+    }
+
+    fn reason(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    fn json(&self) -> Value {
+        let mut rule = json!({"expression": self.holds, "message": self.message});
+        if let Some(expression) = &self.detailed {
+            rule["messageExpression"] = expression.as_str().into();
+        }
+        if let Some(reason) = self.reason {
+            rule["reason"] = reason.into();
+        }
+        rule
+    }
+}
+
+// === impl Policy ===
+
+impl Policy<'_> {
+    fn object(&self) -> Value {
+        let named = |(name, expression): (&str, &str)| json!({"name": name, "expression": expression});
+        let mut spec = json!({
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [self.rule(&["CREATE", "UPDATE"])]},
+            "validations": self.rules.iter().map(Rule::json).collect::<Vec<_>>()
+        });
+        if !self.conditions.is_empty() {
+            spec["matchConditions"] = self.conditions.iter().copied().map(named).collect();
+        }
+        if !self.variables.is_empty() {
+            spec["variables"] =
+                self.variables.iter().map(|(name, expression)| named((name, expression))).collect();
+        }
+        object("ValidatingAdmissionPolicy", self.name, &spec)
+    }
+
+    /// A binding called `suffix`, which says what follows from a broken rule on `operations`.
+    fn bound(&self, suffix: &str, operations: &[&str], actions: &[&str]) -> Value {
+        let spec = json!({
+            "policyName": self.name,
+            "validationActions": actions,
+            "matchResources": {"resourceRules": [self.rule(operations)]}
+        });
+        object("ValidatingAdmissionPolicyBinding", &format!("{}{suffix}", self.name), &spec)
+    }
+
+    fn rule(&self, operations: &[&str]) -> Value {
+        json!({
+            "apiGroups": [GROUP],
+            "apiVersions": ["v1"],
+            "operations": operations,
+            "resources": [self.resource]
+        })
+    }
+}
+
+fn object(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec
+    })
+}

@@ -13,10 +13,12 @@
 //! | how do we reach the API server? | [`client`] |
 //! | how does a call end? | [`call`] |
 //! | what has to be applied to a cluster? | [`manifests`] |
+//! | how do the definitions in a cluster become ours? | [`definitions`] |
 
 pub mod call;
 pub mod client;
 pub mod crd;
+pub mod definitions;
 pub mod events;
 pub mod facts;
 pub mod lease;

@@ -18,7 +18,7 @@ mod yaml;
 
 use serde_json::Value;
 
-pub use yaml::Unwritable;
+pub use yaml::{Unwritable, document};
 
 /// The image of manifests for which nobody has chosen one. Nothing is published, and `.invalid` is
 /// the domain that no registry can have.

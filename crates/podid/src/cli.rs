@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[cfg(feature = "lab")]
 use crate::lab;
-use crate::{demo, goflags, mic, nmi};
+use crate::{crds, demo, goflags, manifests, mic, nmi};
 
 /// Pod-managed identity for Kubernetes on Azure.
 ///
@@ -31,6 +31,10 @@ enum Command {
     Nmi(nmi::Args),
     /// Run the demo application: asks for tokens the way a workload does
     Demo(demo::Args),
+    /// Print what has to be applied to a cluster, for people without Helm
+    Manifests(manifests::Args),
+    /// Bring the definitions of the custom resources in a cluster up to date, which Helm does not
+    Crds(crds::Args),
     /// See podid work on this machine: a simulated Azure and a small cluster
     #[cfg(feature = "lab")]
     Lab(lab::Args),
@@ -57,6 +61,8 @@ pub fn run() -> ExitCode {
         Command::Mic(args) => mic::run(&args),
         Command::Nmi(args) => nmi::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Manifests(args) => manifests::run(&args),
+        Command::Crds(args) => crds::run(&args),
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(&args),
         Command::Completion { shell } => {

@@ -8,6 +8,8 @@
 #[cfg(target_os = "linux")]
 mod cli;
 #[cfg(target_os = "linux")]
+mod crds;
+#[cfg(target_os = "linux")]
 mod demo;
 #[cfg(target_os = "linux")]
 mod goflags;
@@ -15,6 +17,8 @@ mod goflags;
 mod klog;
 #[cfg(all(target_os = "linux", feature = "lab"))]
 mod lab;
+#[cfg(target_os = "linux")]
+mod manifests;
 #[cfg(target_os = "linux")]
 mod mic;
 #[cfg(target_os = "linux")]

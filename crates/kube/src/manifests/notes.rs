@@ -16,8 +16,8 @@ or add --forceNamespaced to the arguments of both mic and nmi.";
 /// Said where no image was chosen.
 const UNSET: &str = "\
 NO IMAGE IS SET. Nothing is published yet, and registry.invalid is no registry. Build and push one
-(cargo xtask image), then put its name in place of the one below, or let podid or kustomize do so:
-  podid manifests standard --cluster-wide --image IMAGE";
+(cargo xtask image), then put its name in place of the one below; `podid manifests --help` and
+deploy/README.md say how that is done without an editor.";
 
 /// Said above MIC's settings, if they come from a Secret.
 const SETTINGS: &str = "\

@@ -17,11 +17,14 @@ pub(super) fn file(notes: &[&str], objects: &[Value]) -> Result<String, Unwritab
         if index > 0 {
             text.push_str("---\n");
         }
-        let document = serde_saphyr::to_string_with_options(object, options())
-            .map_err(|error| Unwritable(error.to_string()))?;
-        text.push_str(&document);
+        text.push_str(&document(object)?);
     }
     Ok(text)
+}
+
+/// One object as YAML.
+pub fn document(object: &Value) -> Result<String, Unwritable> {
+    serde_saphyr::to_string_with_options(object, options()).map_err(|error| Unwritable(error.to_string()))
 }
 
 /// The object as JSON, absent fields left out.

@@ -1,4 +1,4 @@
-//! What does a container run? Two rules, since the lab has no images.
+//! What does a container run? A few rules, since the lab has no images.
 
 use serde_json::Value;
 
@@ -14,10 +14,10 @@ pub(crate) struct Program {
 /// Why a container cannot run here, in words for `kubectl describe`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotRunnable {
-    /// Neither of the lab's two rules applies.
+    /// None of the lab's rules applies.
     #[error(
-        "the lab has no container images, so it cannot run {0:?}. It runs two kinds of container: an image \
-         whose name ends in /demo runs podid's demo with the container's args, and an explicit command runs \
+        "the lab has no container images, so it cannot run {0:?}. With the container's args it runs podid's demo for an \
+         image whose name ends in /demo and podid for one whose name ends in /podid; an explicit command runs \
          as given in the pod's network"
     )]
     Image(String),
@@ -42,22 +42,22 @@ pub(super) fn program(pod: &Value, container: &Value, lookup: &Lookup<'_>) -> Re
         list.filter_map(Value::as_str).map(|word| expand(word, &environment)).collect()
     };
     let (command, arguments) = (words("command"), words("args"));
-    let mut argv = if !command.is_empty() {
-        command
-    } else if is_demo(container["image"].as_str().unwrap_or_default()) {
-        vec!["podid".to_owned(), "demo".to_owned()]
-    } else {
-        return Err(NotRunnable::Image(container["image"].as_str().unwrap_or_default().to_owned()));
+    let image = container["image"].as_str().unwrap_or_default();
+    let mut argv = match last_name(image) {
+        _ if !command.is_empty() => command,
+        Some("demo") => vec!["podid".to_owned(), "demo".to_owned()],
+        Some("podid") => vec!["podid".to_owned()],
+        _ => return Err(NotRunnable::Image(image.to_owned())),
     };
     argv.extend(arguments);
     Ok(Program { argv, environment })
 }
 
-/// Whether an image reference, less its tag and digest, ends in `/demo`.
-fn is_demo(image: &str) -> bool {
-    let name = image.split('@').next().unwrap_or_default();
-    let last = name.rsplit('/').next().unwrap_or_default();
-    name.contains('/') && last.split(':').next() == Some("demo")
+/// The last part of an image reference that has several, less its tag and digest.
+fn last_name(image: &str) -> Option<&str> {
+    let name = image.split('@').next()?;
+    let (_, last) = name.rsplit_once('/')?;
+    last.split(':').next()
 }
 
 fn environment(
@@ -176,15 +176,21 @@ mod tests {
     #[test]
     fn only_an_image_whose_name_ends_in_demo_is_the_demo() {
         for image in ["r.example:5000/a/demo", "a/demo@sha256:00", "a/demo:v1"] {
-            assert!(is_demo(image), "{image}");
+            assert_eq!(last_name(image), Some("demo"), "{image}");
         }
         for image in ["demo", "a/demo-two", "a/demo/other", "nginx:1/demo2", ""] {
-            assert!(!is_demo(image), "{image}");
+            assert_ne!(last_name(image), Some("demo"), "{image}");
         }
     }
 
     #[test]
-    fn any_other_image_without_a_command_is_refused_with_both_rules() {
+    fn podid_s_own_image_runs_what_its_arguments_name() {
+        let container = json!({"image": "registry.invalid/podid:1", "args": ["demo", "--clientid=c"]});
+        assert_eq!(program(&pod(), &container, &nothing).unwrap().argv, ["podid", "demo", "--clientid=c"]);
+    }
+
+    #[test]
+    fn any_other_image_without_a_command_is_refused_with_all_rules() {
         let message = program(&pod(), &json!({"image": "nginx"}), &nothing).unwrap_err().to_string();
         assert!(message.contains("ends in /demo") && message.contains("explicit command"), "{message}");
     }

@@ -9,8 +9,11 @@ use anyhow::Context;
 
 use crate::workspace::Workspace;
 
-/// The folder whose every file is generated.
-const FOLDER: &str = "deploy";
+/// A folder whose every file is generated, and the files.
+struct Folder {
+    path: &'static str,
+    wanted: BTreeMap<PathBuf, String>,
+}
 
 /// How a file on disk differs from what would be written.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,38 +25,54 @@ enum Difference {
 
 /// Writes every generated file that is not up to date, and removes those that are no longer generated.
 pub(crate) fn write(workspace: &Workspace) -> anyhow::Result<()> {
-    let folder = workspace.root.join(FOLDER);
-    let wanted = wanted()?;
-    for (path, difference) in differences(&folder, &wanted)? {
-        let file = folder.join(&path);
-        if difference == Difference::Leftover {
-            fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-            println!("removed {FOLDER}/{}", path.display());
-            continue;
+    for folder in folders()? {
+        let root = workspace.root.join(folder.path);
+        for (path, difference) in differences(&root, &folder.wanted)? {
+            let file = root.join(&path);
+            if difference == Difference::Leftover {
+                fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+                println!("removed {}/{}", folder.path, path.display());
+                continue;
+            }
+            if let Some(parent) = file.parent() {
+                fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+            }
+            let content = folder.wanted.get(&path).map(String::as_str).unwrap_or_default();
+            fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
+            println!("wrote {}/{}", folder.path, path.display());
         }
-        if let Some(parent) = file.parent() {
-            fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
-        }
-        let content = wanted.get(&path).map(String::as_str).unwrap_or_default();
-        fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
-        println!("wrote {FOLDER}/{}", path.display());
     }
     Ok(())
 }
 
 /// Fails, with the first difference of each file, unless every generated file is up to date.
 pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
-    let found = differences(&workspace.root.join(FOLDER), &wanted()?)?;
-    for (path, difference) in &found {
-        eprintln!("{FOLDER}/{}: {difference}", path.display());
+    let mut stale = false;
+    for folder in folders()? {
+        for (path, difference) in differences(&workspace.root.join(folder.path), &folder.wanted)? {
+            eprintln!("{}/{}: {difference}", folder.path, path.display());
+            stale = true;
+        }
     }
-    anyhow::ensure!(found.is_empty(), "generated files are out of date; run cargo xtask gen and commit");
+    anyhow::ensure!(!stale, "generated files are out of date; run cargo xtask gen and commit");
     Ok(())
 }
 
-fn wanted() -> anyhow::Result<BTreeMap<PathBuf, String>> {
-    let files = podid_kube::manifests::all().context("cannot generate the manifests")?;
-    Ok(files.into_iter().map(|(path, content)| (PathBuf::from(path), content)).collect())
+/// The manifests, and the copies of the definitions that the chart has to have in a folder of its own.
+fn folders() -> anyhow::Result<[Folder; 2]> {
+    let manifests: BTreeMap<PathBuf, String> = podid_kube::manifests::all()
+        .context("cannot generate the manifests")?
+        .into_iter()
+        .map(|(path, content)| (path.into(), content))
+        .collect();
+    let definitions = manifests
+        .iter()
+        .filter_map(|(path, content)| Some((path.strip_prefix("crds").ok()?.to_path_buf(), content.clone())))
+        .collect();
+    Ok([
+        Folder { path: "deploy", wanted: manifests },
+        Folder { path: "charts/podid/crds", wanted: definitions },
+    ])
 }
 
 fn differences(

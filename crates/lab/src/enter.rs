@@ -55,13 +55,13 @@ pub(crate) enum EnterError {
 }
 
 /// Enters new namespaces and runs the lab there: this binary again, with `arguments` and the
-/// host-side listener of the API server as its standard input.
+/// host-side listener of the embedded API, if there is one, as its standard input.
 ///
 /// Returns when the lab inside has ended and its files are removed. Must be called while the
 /// process has one thread.
 pub(crate) fn supervise(
     home: &Home,
-    listener: TcpListener,
+    listener: Option<TcpListener>,
     arguments: &[String],
 ) -> Result<ExitCode, EnterError> {
     let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD]);
@@ -71,7 +71,7 @@ pub(crate) fn supervise(
         let mut child = Command::new("/proc/self/exe")
             .arg0("podid")
             .args(arguments)
-            .stdin(Stdio::from(OwnedFd::from(listener)))
+            .stdin(listener.map_or_else(Stdio::null, |listener| Stdio::from(OwnedFd::from(listener))))
             .process_group(0)
             .spawn()
             .map_err(system("start the lab"))?;

@@ -1,15 +1,20 @@
 //! Where does a running lab keep its files, and how is it found again?
 //!
 //! One directory per lab, readable by its owner only, gone when the lab is gone. Tokens are never
-//! written here; the kubeconfig holds the lab's own random credential.
+//! written to a disk; the kubeconfig holds the lab's own random credential, and tokens of a given
+//! cluster are in a folder that is in memory and exists inside the lab only.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
+
+/// Folder for what must not reach a disk.
+const PRIVATE: &str = "private";
 
 /// The directory of one lab.
 #[derive(Clone, Debug)]
@@ -126,10 +131,19 @@ impl Home {
     pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, HomeError> {
         let path = self.path.join(name);
         let new = self.path.join(format!("{name}.new"));
-        private_file(&new)
-            .and_then(|mut file| file.write_all(content))
+        write_private(&new, content)
             .and_then(|()| fs::rename(&new, &path))
             .map_err(|source| HomeError::Write { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// A folder in memory, which only processes of the lab see. Call it once, inside.
+    pub(crate) fn private(&self) -> Result<PathBuf, HomeError> {
+        let path = self.path.join(PRIVATE);
+        private_directory(&path)?;
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        mount(Some("tmpfs"), &path, Some("tmpfs"), flags, Some("mode=0700,size=1m"))
+            .map_err(|errno| HomeError::Create { path: path.clone(), source: errno.into() })?;
         Ok(path)
     }
 
@@ -161,6 +175,8 @@ impl Home {
 
     /// Removes the directory and all that is in it.
     pub(crate) fn remove(&self) {
+        // Only mounted inside, and only where a cluster was given.
+        let _ = umount2(&self.path.join(PRIVATE), MntFlags::MNT_DETACH);
         let _ = fs::remove_dir_all(&self.path);
         // Only succeeds when no other lab of this user is left.
         if let Some(parent) = self.path.parent() {
@@ -174,7 +190,7 @@ impl Home {
     }
 
     /// Neither the process that made it (its name) nor the one that it announces is alive.
-    fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_abandoned(&self) -> bool {
         let maker = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         !Path::new("/proc").join(maker).exists() && self.running().is_none()
     }
@@ -216,8 +232,9 @@ fn private_directory(path: &Path) -> Result<(), HomeError> {
     }
 }
 
-fn private_file(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+/// Writes a file that only its owner can read.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(content)
 }
 
 fn list(paths: &[PathBuf]) -> String {

@@ -10,7 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Api, Cluster, Ground};
+use crate::given::Given;
 use crate::home::Home;
 use crate::timeline::Timeline;
 use crate::{Settings, story};
@@ -24,54 +25,69 @@ pub(crate) fn inside(home: &Home) -> anyhow::Result<ExitCode> {
     SigSet::all().thread_unblock().context("cannot receive signals")?;
     // When the supervisor is killed there is nobody left to say stop.
     nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).context("cannot follow the supervisor's end")?;
-    let listener = TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let settings =
         std::fs::read(home.file("settings.json")).context("podid lab inside is started by podid lab up")?;
     let settings: Settings = serde_json::from_slice(&settings)?;
+    let api = match &settings.kubeconfig {
+        Some(path) => Api::Given(Given::read(path)?),
+        None => Api::Embedded(TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?)),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code = runtime.block_on(run(&settings, home, listener));
+    let code = runtime.block_on(run(&settings, home, api));
     // The supervisor removes it too, unless it was killed.
     home.remove();
     code
 }
 
-async fn run(settings: &Settings, home: &Home, listener: TcpListener) -> anyhow::Result<ExitCode> {
+async fn run(settings: &Settings, home: &Home, api: Api) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     // The pods end first; what they talk to ends after them.
     let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let cluster = Cluster::start(settings, home, listener, &services, &tasks).await?;
-    let ready = tokio::select! {
-        ready = cluster.agents_ready() => ready.map(|()| true),
-        () = stop.cancelled() => Ok(false),
+    let begun = async {
+        let ground = Ground::prepare(settings, home, api, &services, &tasks).await?;
+        let told = live(settings, home, &ground, &stop, &tasks).await;
+        ground.leave().await;
+        told
     };
-    let told = match ready {
-        Ok(true) => tell(&cluster, settings, home, &stop).await,
-        Ok(false) => None,
-        Err(_) => Some(1),
-    };
-    cluster.kubelet.stop().await;
+    let told = begun.await;
     services.cancel();
     tasks.close();
     tasks.wait().await;
-    ready?;
-    Ok(match told {
+    Ok(match told? {
         Some(0) => ExitCode::SUCCESS,
         Some(_) => ExitCode::FAILURE,
         None => ExitCode::from(INTERRUPTED),
     })
 }
 
-/// Tells the story, and then waits if the lab is to be kept. None when it was interrupted.
-async fn tell(
-    cluster: &Cluster,
+/// Runs a cluster until it is to stop. The number of claims that did not hold; none when it was interrupted.
+async fn live(
     settings: &Settings,
     home: &Home,
+    ground: &Ground,
     stop: &CancellationToken,
-) -> Option<usize> {
+    tasks: &TaskTracker,
+) -> anyhow::Result<Option<usize>> {
+    let cluster = Cluster::start(settings, home, ground, tasks).await?;
+    let ready = tokio::select! {
+        ready = cluster.agents_ready() => ready.map(|()| true),
+        () = stop.cancelled() => Ok(false),
+    };
+    let told = match ready {
+        Ok(true) => tell(&cluster, settings, stop).await,
+        Ok(false) | Err(_) => None,
+    };
+    cluster.kubelet.stop().await;
+    ready?;
+    Ok(told)
+}
+
+/// Tells the story, and then waits if the lab is to be kept. None when it was interrupted.
+async fn tell(cluster: &Cluster, settings: &Settings, stop: &CancellationToken) -> Option<usize> {
     let timeline = Timeline::begin();
     let _watching = story::watch(cluster, &timeline);
     let failures = tokio::select! {
-        failures = story::tell(cluster, settings, home, &timeline) => failures,
+        failures = story::tell(cluster, settings, &timeline) => failures,
         () = stop.cancelled() => return None,
     };
     if settings.keep {

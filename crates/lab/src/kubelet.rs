@@ -1,35 +1,43 @@
 //! Who runs the pods? One kubelet for all nodes of the lab: it schedules them, gives them a
 //! network, runs their containers as processes, and says in their status what became of them.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use base64::Engine as _;
 use bytes::Bytes;
 use futures::StreamExt;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{Change, PODS, Selector, Store};
+use crate::client::{Client, Failure, PODS, Seen, text};
 use crate::home::Home;
 use crate::net::{Namespace, Node};
 
 mod answer;
+mod container;
 mod events;
+mod heartbeat;
 mod logs;
 mod place;
 mod pod;
 mod process;
 mod program;
+mod report;
 mod schedule;
 mod status;
 
+pub(crate) use heartbeat::microseconds;
+pub(crate) use logs::Logs;
 pub(crate) use process::Surroundings;
 pub(crate) use status::seconds;
 
+/// Pause before the server is asked again for something that must happen.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// A node with the network that its pods join.
+#[derive(Clone)]
 pub(crate) struct NodeSite {
     /// Its name in Kubernetes.
     pub name: String,
@@ -52,24 +60,38 @@ pub(crate) struct Printed {
     pub text: Bytes,
 }
 
-/// Runs the pods of a [`Store`]. Clones are the same kubelet.
+/// What a kubelet works with.
+pub(crate) struct Means {
+    /// How it reaches the API server.
+    pub client: Client,
+    /// Where it keeps what containers print.
+    pub logs: Logs,
+    /// Where it says how to step into a pod.
+    pub home: Home,
+    /// What every program finds around it.
+    pub surroundings: Surroundings,
+    /// The nodes.
+    pub sites: Vec<NodeSite>,
+    /// Whether the cluster has no other nodes, so that a pod for one would wait forever.
+    pub alone: bool,
+}
+
+/// Runs the pods of a cluster's lab nodes. Clones are the same kubelet.
 #[derive(Clone)]
 pub(crate) struct Kubelet {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    store: Store,
-    home: Home,
-    surroundings: Surroundings,
-    sites: Vec<NodeSite>,
+    means: Means,
+    events: events::Events,
     places: place::Places,
-    logs: Mutex<HashMap<LogKey, logs::Log>>,
     printed: broadcast::Sender<Printed>,
+    /// What each pod's task is told, by the pod's uid.
+    pods: Mutex<HashMap<String, watch::Sender<Order>>>,
     tracker: TaskTracker,
+    ending: CancellationToken,
 }
-
-type LogKey = (String, String, String);
 
 /// What a pod's task is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,17 +104,16 @@ enum Order {
 
 impl Kubelet {
     /// A kubelet that does nothing until it is [run](Self::run).
-    pub(crate) fn new(store: Store, home: Home, surroundings: Surroundings, sites: Vec<NodeSite>) -> Self {
+    pub(crate) fn new(means: Means) -> Self {
         let (printed, _) = broadcast::channel(4096);
         let shared = Shared {
-            store,
-            home,
-            surroundings,
-            sites,
+            events: events::Events::new(means.client.clone()),
+            means,
             places: place::Places::default(),
-            logs: Mutex::default(),
             printed,
+            pods: Mutex::default(),
             tracker: TaskTracker::new(),
+            ending: CancellationToken::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -102,31 +123,42 @@ impl Kubelet {
         self.shared.printed.subscribe()
     }
 
-    /// Follows the pods until the task that runs this is dropped.
+    /// Follows the pods until it is [stopped](Self::stop).
     pub(crate) async fn run(self) {
-        let mut pods: HashMap<String, watch::Sender<Order>> = HashMap::new();
-        loop {
-            let Ok(list) = self.shared.store.list(&PODS, "", &Selector::default()) else { return };
-            for pod in &list.items {
-                self.see(&mut pods, pod, false);
-            }
-            let Ok(changes) = self.shared.store.watch(&PODS, "", Selector::default(), list.version) else {
-                return;
-            };
-            let mut changes = std::pin::pin!(changes);
-            // The only error is that history was forgotten; then everything is listed again.
-            while let Some(Ok(event)) = changes.next().await {
-                self.see(&mut pods, &event.object, event.change == Change::Deleted);
+        tokio::join!(self.follow(), self.beat());
+    }
+
+    async fn beat(&self) {
+        let nodes: Vec<String> = self.sites().iter().map(|site| site.name.clone()).collect();
+        heartbeat::beat(&self.shared.means.client, &nodes, &self.shared.ending).await;
+    }
+
+    async fn follow(&self) {
+        let mut listed = HashSet::new();
+        let mut pods = std::pin::pin!(self.shared.means.client.follow(PODS));
+        while let Some(Some(seen)) = self.shared.ending.run_until_cancelled(pods.next()).await {
+            match seen {
+                Seen::Listing => listed.clear(),
+                Seen::Listed(pod) => {
+                    listed.insert(text(&pod["metadata"]["uid"]).to_owned());
+                    self.see(pod, false);
+                }
+                Seen::Complete => {
+                    for (_, order) in self.shared.pods().iter().filter(|(uid, _)| !listed.contains(*uid)) {
+                        order.send_replace(Order::Stop { grace: 0 });
+                    }
+                }
+                Seen::Changed(pod) => self.see(pod, false),
+                Seen::Gone(pod) => self.see(pod, true),
             }
         }
     }
 
     /// Stops all pods at once and waits until they have ended.
     pub(crate) async fn stop(&self) {
-        if let Ok(list) = self.shared.store.list(&PODS, "", &Selector::default()) {
-            for pod in list.items {
-                let _ = self.shared.store.finalize(&pod);
-            }
+        self.shared.ending.cancel();
+        for order in self.shared.pods().values() {
+            order.send_replace(Order::Stop { grace: 0 });
         }
         self.shared.tracker.close();
         self.shared.tracker.wait().await;
@@ -134,22 +166,15 @@ impl Kubelet {
 
     /// The nodes.
     pub(crate) fn sites(&self) -> &[NodeSite] {
-        &self.shared.sites
+        &self.shared.means.sites
     }
 
-    /// The last `count` lines of each container in `namespace`.
-    pub(crate) fn last_lines(&self, namespace: &str, count: u64) -> Vec<String> {
-        let logs = self.shared.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_namespace = logs.iter().filter(|((of, _, _), _)| of == namespace);
-        of_namespace
-            .flat_map(|((_, pod, _), log)| {
-                let (lines, _) = log.since(log.written().saturating_sub(count));
-                lines.into_iter().map(move |line| format!("{pod}: {}", String::from_utf8_lossy(&line.text)))
-            })
-            .collect()
-    }
-
-    fn see(&self, pods: &mut HashMap<String, watch::Sender<Order>>, pod: &Arc<Value>, gone: bool) {
+    fn see(&self, pod: Value, gone: bool) {
+        let shared = &self.shared;
+        if !shared.is_ours(&pod) {
+            return;
+        }
+        let mut pods = shared.pods();
         pods.retain(|_, order| !order.is_closed());
         let uid = text(&pod["metadata"]["uid"]).to_owned();
         let stop = if gone {
@@ -165,12 +190,13 @@ impl Kubelet {
                 running.send_replace(order);
             }
             (Some(_), None) if !gone => {
-                let _ = self.shared.store.finalize(pod);
+                let shared = shared.clone();
+                self.shared.tracker.spawn(async move { shared.remove(&pod).await });
             }
-            (None, None) if !is_finished(pod) => {
+            (None, None) if !is_finished(&pod) && !shared.ending.is_cancelled() => {
                 let (sender, orders) = watch::channel(Order::Run);
                 pods.insert(uid, sender);
-                self.shared.tracker.spawn(pod::live(self.shared.clone(), pod.clone(), orders));
+                self.shared.tracker.spawn(pod::live(shared.clone(), pod, orders));
             }
             _ => {}
         }
@@ -180,10 +206,21 @@ impl Kubelet {
 // === impl Shared ===
 
 impl Shared {
-    /// The node for a pod, and the pod with that node written into it.
-    fn bind(&self, pod: &Value) -> Result<&NodeSite, String> {
+    /// Whether this kubelet answers for a pod: it is on a node of the lab, or on none yet.
+    fn is_ours(&self, pod: &Value) -> bool {
+        let node = text(&pod["spec"]["nodeName"]);
+        self.means.alone || node.is_empty() || self.site(node).is_some()
+    }
+
+    fn site(&self, name: &str) -> Option<&NodeSite> {
+        self.means.sites.iter().find(|site| site.name == name)
+    }
+
+    /// The node for a pod.
+    fn choose(&self, pod: &Value) -> Result<&NodeSite, String> {
         let counts = self.places.counts();
         let candidates: Vec<schedule::Candidate> = self
+            .means
             .sites
             .iter()
             .map(|site| schedule::Candidate {
@@ -193,84 +230,45 @@ impl Shared {
             })
             .collect();
         let name = schedule::schedule(pod, &candidates)?;
-        self.sites.iter().find(|site| site.name == name).ok_or_else(|| format!("the lab has no node {name}"))
+        self.site(&name).ok_or_else(|| format!("the lab has no node {name}"))
     }
 
-    fn log(&self, namespace: &str, pod: &str, container: &str) -> logs::Log {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        logs.entry((namespace.into(), pod.into(), container.into())).or_default().clone()
-    }
-
-    /// The log of a container that runs or ran.
-    fn known_log(&self, namespace: &str, pod: &str, container: &str) -> Option<logs::Log> {
-        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        logs.get(&(namespace.to_owned(), pod.to_owned(), container.to_owned())).cloned()
-    }
-
-    fn drop_logs(&self, namespace: &str, pod: &str) {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        logs.retain(|(in_namespace, of_pod, _), _| in_namespace != namespace || of_pod != pod);
-    }
-
-    fn look_up(&self, namespace: &str, kind: &str, name: &str, key: &str) -> Option<String> {
-        let (resource, encoded) = match kind {
-            "Secret" => (&crate::api::SECRETS, true),
-            _ => (&crate::api::CONFIG_MAPS, false),
-        };
-        let object = self.store.get(resource, namespace, name).ok()?;
-        let value = object["data"][key].as_str()?;
-        if !encoded {
-            return Some(value.to_owned());
-        }
-        let bytes = base64::engine::general_purpose::STANDARD.decode(value).ok()?;
-        String::from_utf8(bytes).ok()
-    }
-
-    /// Writes into a pod's status, as long as it is still the same pod.
-    fn write_status(&self, pod: &Value, edit: impl FnOnce(&mut Value)) {
-        let metadata = &pod["metadata"];
-        let (namespace, name) = (text(&metadata["namespace"]), text(&metadata["name"]));
-        // Not found means that it was deleted meanwhile.
-        let _ = self.store.modify(&PODS, namespace, name, |current| {
-            if current["metadata"]["uid"] == metadata["uid"] {
-                if !current["status"].is_object() {
-                    current["status"] = json!({});
-                }
-                edit(&mut current["status"]);
+    /// Removes a pod that is being deleted and has stopped: the last act of a kubelet.
+    async fn remove(&self, pod: &Value) {
+        while let Err(Failure::Unavailable(_)) = self.means.client.remove(PODS, &pod["metadata"]).await {
+            if self.ending.run_until_cancelled(tokio::time::sleep(AGAIN)).await.is_none() {
+                return;
             }
-        });
-    }
-
-    fn write_network(&self, pod: &Value, node: &NodeSite, address: IpAddr) {
-        let host = node.node.address().to_string();
-        self.write_status(pod, |status| {
-            status["hostIP"] = json!(host);
-            status["hostIPs"] = json!([{"ip": host}]);
-            status["podIP"] = json!(address.to_string());
-            status["podIPs"] = json!([{"ip": address.to_string()}]);
-            status["startTime"] = json!(seconds(jiff::Timestamp::now()));
-        });
+        }
     }
 
     fn announce(&self, pod: &Value, network: &Namespace) {
         use std::os::fd::{AsFd, AsRawFd};
         let entry = crate::home::PodEntry {
             network: network.as_fd().as_raw_fd(),
-            environment: self.surroundings.environment.clone(),
+            environment: self.means.surroundings.environment.clone(),
         };
         let metadata = &pod["metadata"];
-        if let Err(error) =
-            self.home.announce_pod(text(&metadata["namespace"]), text(&metadata["name"]), &entry)
-        {
+        let (namespace, name) = (text(&metadata["namespace"]), text(&metadata["name"]));
+        if let Err(error) = self.means.home.announce_pod(namespace, name, &entry) {
             tracing::warn!(%error, "podid lab exec will not find this pod");
         }
+    }
+
+    // Every write leaves it whole, so a poisoned lock is still good.
+    fn pods(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<Order>>> {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until the pod is to stop; the grace in seconds.
+async fn stop_order(orders: &mut watch::Receiver<Order>) -> u64 {
+    match orders.wait_for(|order| *order != Order::Run).await.as_deref() {
+        Ok(Order::Stop { grace }) => *grace,
+        _ => 0,
     }
 }
 
 fn is_finished(pod: &Value) -> bool {
     matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

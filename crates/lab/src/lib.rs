@@ -6,7 +6,7 @@
 //! From outside in: [`start`] makes a [`home`] and [`enter`]s namespaces; [`mod@inside`] builds the
 //! [`cluster`]: the [`net`]work, the simulated [`azure`], the Kubernetes [`api`], and a
 //! [`kubelet`] that runs pods as processes; the [`story`] then makes the tutorial happen and the
-//! [`timeline`] shows it.
+//! [`timeline`] shows it. All of them but the API itself speak to Kubernetes through the [`client`].
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -16,17 +16,22 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub use crate::exec::Exec;
+use crate::given::Given;
 use crate::home::Home;
+use crate::relay::Relay;
 
 pub mod api;
 pub mod azure;
+mod client;
 mod cluster;
 mod enter;
 mod exec;
+mod given;
 mod home;
 mod inside;
 mod kubelet;
 pub mod net;
+mod relay;
 mod scenario;
 mod story;
 mod timeline;
@@ -42,6 +47,8 @@ pub struct Settings {
     pub keep: bool,
     /// Port of the Kubernetes API on the host's loopback address; 0 takes a free one.
     pub api_port: u16,
+    /// The kubeconfig of a cluster to use instead of the embedded API; see [`start`].
+    pub kubeconfig: Option<PathBuf>,
     /// How slow, strict and faulty the simulated Azure is.
     pub scenario: azure::Settings,
 }
@@ -69,22 +76,35 @@ pub fn scenario(path: Option<&Path>) -> anyhow::Result<azure::Settings> {
 
 /// Starts a lab and returns when it has ended and nothing of it is left.
 ///
+/// With a kubeconfig, the lab uses that cluster's API server with the rights of the kubeconfig's user, who must be
+/// allowed everything. It refuses a cluster that has anything of others, and leaves nothing of its own there.
+///
 /// Must be called while the process has one thread.
 pub fn start(settings: &Settings) -> anyhow::Result<ExitCode> {
-    let address = (Ipv4Addr::LOCALHOST, settings.api_port);
-    let listener = TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on 127.0.0.1:{}; choose another port with --api-port", settings.api_port)
-    })?;
+    let given = settings.kubeconfig.as_deref().map(Given::read).transpose()?;
+    let listener = match &given {
+        Some(given) => given.knock().map(|()| None)?,
+        None => Some(listen(settings.api_port)?),
+    };
     let home = Home::create()?;
     let prepared = serde_json::to_vec(settings)
         .context("cannot write the settings")
-        .and_then(|text| Ok(home.write("settings.json", &text)?));
-    if let Err(error) = prepared {
-        home.remove();
-        return Err(error);
-    }
+        .and_then(|text| Ok(home.write("settings.json", &text)?))
+        // It stays in the host's network, so it starts before that is left.
+        .and_then(|_| given.map(|given| Relay::start(&home, &given)).transpose());
+    let _relay = prepared.inspect_err(|_| home.remove())?;
     let arguments = ["lab".to_owned(), "inside".to_owned(), home.path().display().to_string()];
     Ok(enter::supervise(&home, listener, &arguments)?)
+}
+
+fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .with_context(|| format!("cannot listen on 127.0.0.1:{port}; choose another port with --api-port"))
+}
+
+/// The way to a given cluster's API server, in a process of its own that stays in the host's network.
+pub fn relay(host: &str, port: u16, parent: u32) -> anyhow::Result<ExitCode> {
+    relay::serve(host, port, parent)
 }
 
 /// The lab inside its namespaces, as the first process there.

@@ -1,13 +1,13 @@
 //! What does the demo show? The original's tutorial, step by step, each step checked.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anstyle::Style;
 use serde_json::json;
 
-use crate::api::{DeleteOptions, PODS, Resource};
+use crate::client::PODS;
 use crate::cluster::{Cluster, objects};
-use crate::home::Home;
 use crate::scenario::{
     APP_NAMESPACE, APPLICATION, IDENTITY_GROUP, NODE_GROUP, POD_IDENTITY, SCALE_SET, SECRET, SUBSCRIPTION,
     VAULT,
@@ -19,11 +19,6 @@ mod watch;
 
 pub(crate) use watch::watch;
 
-/// Kinds that the story creates.
-const IDENTITIES: Resource = Resource::new("aadpodidentity.k8s.io", "azureidentities");
-const BINDINGS: Resource = Resource::new("aadpodidentity.k8s.io", "azureidentitybindings");
-const EXCEPTIONS: Resource = Resource::new("aadpodidentity.k8s.io", "azurepodidentityexceptions");
-
 /// Longest time for one step: an assignment takes seconds, a hold at most fifty.
 const LIMIT: Duration = Duration::from_mins(1);
 /// Makes the demo end after one round, with an exit code that says whether all went well.
@@ -32,7 +27,7 @@ const ONCE: &str = "--once";
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Tells the story, if one is wanted, and says how to go on. The number of claims that did not hold.
-pub(crate) async fn tell(cluster: &Cluster, settings: &Settings, home: &Home, timeline: &Timeline) -> usize {
+pub(crate) async fn tell(cluster: &Cluster, settings: &Settings, timeline: &Timeline) -> usize {
     timeline.say(&opening(cluster.mode));
     let failures = if settings.story {
         let story = Story { cluster, timeline };
@@ -46,7 +41,7 @@ pub(crate) async fn tell(cluster: &Cluster, settings: &Settings, home: &Home, ti
         0
     };
     if settings.keep {
-        timeline.say(&invitation(home));
+        timeline.say(&invitation(&cluster.kubeconfig));
     }
     failures
 }
@@ -60,7 +55,7 @@ struct Story<'a> {
 
 impl Story<'_> {
     async fn run(&self) -> anyhow::Result<()> {
-        self.declare()?;
+        self.declare().await?;
         self.demo().await?;
         self.stranger().await?;
         self.excepted().await?;
@@ -68,15 +63,13 @@ impl Story<'_> {
         self.clean_up().await
     }
 
-    fn declare(&self) -> anyhow::Result<()> {
+    async fn declare(&self) -> anyhow::Result<()> {
         self.timeline
             .step(&format!("The owner declares who may use {APPLICATION}: an identity and a binding"));
         let identity = &self.cluster.world.application;
-        self.cluster.create(
-            &IDENTITIES,
-            objects::identity(APP_NAMESPACE, identity.id.as_str(), &identity.client_id),
-        )?;
-        self.cluster.create(&BINDINGS, objects::binding(APP_NAMESPACE))?;
+        let identity = objects::identity(APP_NAMESPACE, identity.id.as_str(), &identity.client_id);
+        self.cluster.client.create(&identity).await?;
+        self.cluster.client.create(&objects::binding(APP_NAMESPACE)).await?;
         let text = format!("AzureIdentity {APP_NAMESPACE}/{POD_IDENTITY} and its binding created");
         self.timeline.add(Entry::new(Place::Cluster, text));
         Ok(())
@@ -87,7 +80,7 @@ impl Story<'_> {
             .timeline
             .step(&format!("The pod demo starts, with the label aadpodidbinding={POD_IDENTITY}"));
         // It goes on asking, as in the original; so its identity is in use until it is deleted.
-        self.start("demo", &json!({"aadpodidbinding": POD_IDENTITY}), &[])?;
+        self.start("demo", &json!({"aadpodidbinding": POD_IDENTITY}), &[]).await?;
         let lines = self.four_lines();
         let printed = self.printed(since, "demo", &lines).await;
         self.timeline
@@ -101,7 +94,7 @@ impl Story<'_> {
 
     async fn stranger(&self) -> anyhow::Result<()> {
         let since = self.timeline.step("A pod without the label asks for the same identity");
-        self.start("stranger", &json!({}), &[ONCE.to_owned()])?;
+        self.start("stranger", &json!({}), &[ONCE.to_owned()]).await?;
         let ended = self.ended("stranger").await;
         let refused = self
             .timeline
@@ -116,9 +109,9 @@ impl Story<'_> {
     async fn excepted(&self) -> anyhow::Result<()> {
         let since =
             self.timeline.step("A pod on the exception list asks, and talks to IMDS as its node does");
-        self.cluster
-            .create(&EXCEPTIONS, objects::exception(APP_NAMESPACE, "node-tools", ("app", "node-tool")))?;
-        self.start("node-tool", &json!({"app": "node-tool"}), &[ONCE.to_owned()])?;
+        let exception = objects::exception(APP_NAMESPACE, "node-tools", ("app", "node-tool"));
+        self.cluster.client.create(&exception).await?;
+        self.start("node-tool", &json!({"app": "node-tool"}), &[ONCE.to_owned()]).await?;
         let printed = self.printed(since, "node-tool", &self.four_lines()).await;
         let ended = self.ended("node-tool").await;
         self.timeline.check(printed && ended == Some(0), "it passes through, without a binding");
@@ -129,7 +122,7 @@ impl Story<'_> {
         let since = self.timeline.step(&format!("A pod reads a secret from {VAULT} with its token"));
         let secret = [format!("--keyvault-name={VAULT}"), format!("--keyvault-secret-name={SECRET}")];
         let extra = [&[ONCE.to_owned()], &secret[..]].concat();
-        self.start("reader", &json!({"aadpodidbinding": POD_IDENTITY}), &extra)?;
+        self.start("reader", &json!({"aadpodidbinding": POD_IDENTITY}), &extra).await?;
         let line = format!("successfully read secret {SECRET} from {VAULT}");
         let printed = self.printed(since, "reader", &[line]).await;
         let ended = self.ended("reader").await;
@@ -145,23 +138,22 @@ impl Story<'_> {
     async fn clean_up(&self) -> anyhow::Result<()> {
         self.timeline.step("The pods are deleted");
         for name in ["demo", "stranger", "node-tool", "reader"] {
-            let deleted = self.cluster.store.delete(&PODS, APP_NAMESPACE, name, &DeleteOptions::default());
-            deleted.map_err(|status| anyhow::anyhow!(status.message))?;
+            self.cluster.client.delete(PODS, APP_NAMESPACE, name).await?;
         }
         let world = &self.cluster.world;
         match self.cluster.mode {
             Mode::Standard => {
-                let taken = self.becomes(|| !world.application_is_assigned()).await;
+                let taken = self.becomes(async || !world.application_is_assigned()).await;
                 self.timeline.check(
                     taken,
                     &format!("nobody uses {APPLICATION} any more, so it is taken off {SCALE_SET}"),
                 );
-                let gone = self.becomes(|| self.cluster.records() == 0).await;
+                let gone = self.becomes(async || self.cluster.records().await == Ok(0)).await;
                 self.timeline.check(gone, "no assignment is left");
                 self.timeline.check(world.cluster_is_assigned(), "the cluster's own identity is still there");
             }
             Mode::Managed => {
-                let gone = self.becomes(|| self.cluster.pods(APP_NAMESPACE) == 0).await;
+                let gone = self.becomes(async || self.cluster.pods(APP_NAMESPACE).await == Ok(0)).await;
                 let kept = world.application_is_assigned();
                 self.timeline.check(
                     gone && kept,
@@ -173,14 +165,15 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn start(&self, name: &str, labels: &serde_json::Value, extra: &[String]) -> anyhow::Result<()> {
+    async fn start(&self, name: &str, labels: &serde_json::Value, extra: &[String]) -> anyhow::Result<()> {
         let mut arguments = vec![
             format!("--subscriptionid={SUBSCRIPTION}"),
             format!("--clientid={}", self.cluster.world.application.client_id),
             format!("--resourcegroup={NODE_GROUP}"),
         ];
         arguments.extend_from_slice(extra);
-        self.cluster.create(&PODS, objects::demo(APP_NAMESPACE, name, labels, &arguments))
+        self.cluster.client.create(&objects::demo(APP_NAMESPACE, name, labels, &arguments)).await?;
+        Ok(())
     }
 
     /// What the original documents show, to the letter.
@@ -210,19 +203,19 @@ impl Story<'_> {
 
     /// The exit code of the pod's only container, when it has ended.
     async fn ended(&self, pod: &str) -> Option<i64> {
-        let code = || {
-            let object = self.cluster.store.get(&PODS, APP_NAMESPACE, pod).ok()?;
+        let code = async || {
+            let object = self.cluster.client.get(PODS, APP_NAMESPACE, pod).await.ok()?;
             object["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"].as_i64()
         };
-        self.becomes(|| code().is_some()).await;
+        self.becomes(async || code().await.is_some()).await;
         // The last lines may still be on their way from the pipe.
         tokio::time::sleep(LOOK).await;
-        code()
+        code().await
     }
 
-    async fn becomes(&self, holds: impl Fn() -> bool) -> bool {
+    async fn becomes(&self, holds: impl AsyncFn() -> bool) -> bool {
         let wait = async {
-            while !holds() {
+            while !holds().await {
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -256,8 +249,7 @@ fn closing(timeline: &Timeline) -> String {
     }
 }
 
-fn invitation(home: &Home) -> String {
-    let kubeconfig = home.file("kubeconfig");
+fn invitation(kubeconfig: &Path) -> String {
     format!(
         "\nThe lab runs until Ctrl-C. In another terminal:\n\n\
          export KUBECONFIG={}\n\

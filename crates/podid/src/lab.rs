@@ -56,6 +56,9 @@ podid lab exec demo -- python3 app.py\n\nExit code: that of the command; 1 if it
     /// The lab inside its namespaces; started by the other commands
     #[command(hide = true)]
     Inside { home: PathBuf },
+    /// The way from inside to a given API server; started by the other commands
+    #[command(hide = true)]
+    Relay { host: String, port: u16, parent: u32 },
 }
 
 #[derive(clap::Args)]
@@ -66,6 +69,11 @@ struct Cluster {
     /// Port of the Kubernetes API on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     api_port: u16,
+    /// Use this cluster's API server instead of the lab's own. It needs the rights of cluster-admin, and a cluster
+    /// without nodes and assignments of others, such as a control plane for tests; at the end the lab removes what
+    /// it put there
+    #[arg(long, value_name = "FILE", conflicts_with = "api_port")]
+    kubeconfig: Option<PathBuf>,
     /// How slow, strict and faulty the simulated Azure is, in JSON or YAML
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
@@ -93,6 +101,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Inside { home } => podid_lab::inside(home.clone()),
+        Command::Relay { host, port, parent } => podid_lab::relay(host, *port, *parent),
     }
 }
 
@@ -103,6 +112,7 @@ impl Cluster {
             ModeName::Managed => Mode::Managed,
         };
         let scenario = podid_lab::scenario(self.scenario.as_deref())?;
-        Ok(Settings { mode, story, keep, api_port: self.api_port, scenario })
+        let (api_port, kubeconfig) = (self.api_port, self.kubeconfig.clone());
+        Ok(Settings { mode, story, keep, api_port, kubeconfig, scenario })
     }
 }

@@ -3,23 +3,15 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::catalogue::{Kind, PODS};
+use super::catalogue::Kind;
+use super::resource::{NODES, PODS};
 use super::schema;
 use super::status::{Cause, Status};
-use super::store::{Part, Write};
+use super::write::{Fields, Part, Write};
 
 mod defaults;
 mod metadata;
 mod pod;
-
-/// What to do with fields that the schema does not know; they are never stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Fields {
-    #[default]
-    Ignore,
-    Warn,
-    Strict,
-}
 
 /// The object to store in answer to a create, with warnings for the caller.
 pub(super) fn create(
@@ -42,7 +34,8 @@ pub(super) fn create(
         metadata["generation"] = 1.into();
     }
     stamp(&mut object);
-    if write.part == Part::Main && kind.has_status() {
+    // A kubelet registers its node together with its status.
+    if write.part == Part::Main && kind.has_status() && kind.resource != NODES {
         forget(&mut object, &["status"]);
     }
     defaults::complete(kind, &mut object);

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::catalogue::{EVENTS_K8S_IO, Kind};
+use super::catalogue::Kind;
+use super::resource::EVENTS_K8S_IO;
 
 /// Field names of core/v1 and of events.k8s.io/v1.
 const NAMES: [(&str, &str); 7] = [
@@ -47,7 +48,8 @@ fn rename<'a>(object: &mut Value, names: impl Iterator<Item = (&'a str, &'a str)
 mod tests {
     use serde_json::json;
 
-    use super::super::catalogue::{Catalogue, EVENTS};
+    use super::super::catalogue::Catalogue;
+    use super::super::resource::EVENTS;
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::catalogue::Resource;
+use super::resource::Resource;
 use super::selector::Selector;
 
 /// One change of one object, as a watcher sees it.
@@ -120,7 +120,7 @@ impl History {
 mod tests {
     use serde_json::json;
 
-    use super::super::catalogue::{NODES, PODS};
+    use super::super::resource::{NODES, PODS};
     use super::*;
 
     fn record(version: u64, before: Option<&str>, after: &str, removed: bool) -> Record {

@@ -68,7 +68,8 @@ impl Patch {
 mod tests {
     use serde_json::json;
 
-    use super::super::catalogue::{Catalogue, PODS};
+    use super::super::catalogue::Catalogue;
+    use super::super::resource::PODS;
     use super::*;
 
     fn pods() -> Kind {

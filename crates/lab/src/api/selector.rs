@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::catalogue::{EVENTS, EVENTS_K8S_IO, Kind, NAMESPACES, NODES, PODS, SECRETS};
+use super::catalogue::Kind;
+use super::resource::{EVENTS, EVENTS_K8S_IO, NAMESPACES, NODES, PODS, SECRETS};
 use super::status::Status;
 
 /// A label selector and a field selector together; the default chooses everything.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::catalogue::Resource;
+use super::resource::Resource;
 
 /// A refusal in the form that every Kubernetes client understands (`kind: Status`).
 #[derive(Clone, Debug, PartialEq)]

@@ -6,13 +6,16 @@ use futures::Stream;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::admit::{self, Fields};
-use super::catalogue::{Catalogue, CrdError, Kind, NAMESPACES, Resource};
+use super::admit;
+use super::catalogue::{Catalogue, CrdError, Kind};
 use super::history::Event;
+use super::resource::{NAMESPACES, Resource};
 use super::selector::Selector;
 use super::status::Status;
+use super::write::Write;
 use state::{State, is_over};
 
+mod bind;
 mod delete;
 mod follow;
 mod seed;
@@ -56,25 +59,6 @@ pub struct List {
     pub items: Vec<Arc<Value>>,
     /// Version of the list: a watch from here misses nothing.
     pub version: u64,
-}
-
-/// How a write is to be done. The default is what the lab itself uses: everything is written, silently.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Write {
-    pub(super) dry_run: bool,
-    pub(super) fields: Fields,
-    pub(super) part: Part,
-}
-
-/// Which part of an object a write may change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Part {
-    #[default]
-    Whole,
-    /// All but the status, for kinds that have a status path.
-    Main,
-    /// The status only.
-    Status,
 }
 
 /// An object as stored, and what its writer should know.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::admit::text;
-use super::catalogue::{EVENTS, Kind, NAMESPACES, NODES, PODS};
+use super::catalogue::Kind;
+use super::resource::{EVENTS, NAMESPACES, NODES, PODS};
 use age::since;
 
 mod age;
@@ -153,7 +154,8 @@ fn or_none(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalogue::{Catalogue, EVENTS_K8S_IO, LEASES, Resource};
+    use super::super::catalogue::Catalogue;
+    use super::super::resource::{EVENTS_K8S_IO, LEASES, Resource};
     use super::*;
 
     fn shown(resource: &Resource, crds: &[Value], object: &Value) -> Vec<(String, Value)> {

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{DATA_CENTRE, World};
+use super::World;
+use super::ground::DATA_CENTRE;
 use crate::home::Home;
 use crate::scenario;
 

@@ -9,14 +9,39 @@ use crate::scenario::{POD_IDENTITY, SYSTEM_NAMESPACE};
 /// API group of the custom resources.
 pub(crate) const GROUP: &str = "aadpodidentity.k8s.io/v1";
 
+/// The service account of MIC.
+pub(crate) const MIC: &str = "aad-pod-id-mic-service-account";
+/// The service account of the node agents.
+pub(crate) const NMI: &str = "aad-pod-id-nmi-service-account";
+/// Marks what a lab has put into a cluster.
+pub(crate) const LAB_LABEL: &str = "podid.dev/lab";
+/// Selects that.
+pub(crate) const LAB_SELECTOR: &str = "podid.dev/lab=true";
+
 /// Files of the lab that take the place of a node's.
 pub(crate) struct Files {
-    /// How to reach the API server from inside.
-    pub(crate) kubeconfig: String,
+    /// How MIC reaches the API server.
+    pub(crate) for_mic: String,
+    /// How the node agents reach it.
+    pub(crate) for_nmi: String,
     /// The node's `azure.json`.
     pub(crate) cloudconfig: String,
     /// The node's `/etc/default/kubelet`.
     pub(crate) kubelet_config: String,
+}
+
+/// Whether an object carries the lab's label.
+pub(crate) fn is_of_a_lab(object: &Value) -> bool {
+    object["metadata"]["labels"][LAB_LABEL] == "true"
+}
+
+/// The object with the lab's label.
+pub(crate) fn labelled(mut object: Value) -> Value {
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+        labels[LAB_LABEL] = json!("true");
+    }
+    object
 }
 
 /// A node, ready, on the machine that `provider_id` names.
@@ -67,9 +92,10 @@ pub(crate) fn nmi(node: &str, mode: Mode, files: &Files) -> Value {
         },
         "spec": {
             "nodeName": node, "hostNetwork": true, "terminationGracePeriodSeconds": 5,
+            "serviceAccountName": NMI,
             "containers": [{
                 "name": "nmi", "image": "podid", "command": command,
-                "env": [{"name": "KUBECONFIG", "value": files.kubeconfig}],
+                "env": [{"name": "KUBECONFIG", "value": files.for_nmi}],
             }],
         },
     })
@@ -84,12 +110,14 @@ pub(crate) fn mic(files: &Files) -> Value {
             "labels": {"app.kubernetes.io/component": "mic", "component": "mic", "app": "mic"},
         },
         "spec": {
-            "terminationGracePeriodSeconds": 5,
+            "terminationGracePeriodSeconds": 5, "serviceAccountName": MIC,
             "containers": [{
                 "name": "mic", "image": "podid",
                 "command": [
-                    "podid", "mic", format!("--kubeconfig={}", files.kubeconfig),
+                    "podid", "mic", format!("--kubeconfig={}", files.for_mic),
                     format!("--cloudconfig={}", files.cloudconfig),
+                    // Where its rights are, as for any MIC outside of the namespace default.
+                    format!("--leader-election-namespace={SYSTEM_NAMESPACE}"),
                     "--log-format=json", "--v=4",
                 ],
                 "env": [{
@@ -98,6 +126,11 @@ pub(crate) fn mic(files: &Files) -> Value {
             }],
         },
     })
+}
+
+/// A namespace.
+pub(crate) fn namespace(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 }
 
 /// An exception for pods of `namespace` that have the label.

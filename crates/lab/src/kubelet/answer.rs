@@ -5,11 +5,10 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 
-use super::Kubelet;
-use super::logs::{Line, Log};
+use super::logs::{Line, Log, Logs};
 use crate::api::{LogOptions, PodLogs, Status};
 
-impl PodLogs for Kubelet {
+impl PodLogs for Logs {
     fn open(
         &self,
         namespace: &str,
@@ -17,7 +16,7 @@ impl PodLogs for Kubelet {
         container: &str,
         options: LogOptions,
     ) -> BoxFuture<'static, Result<BoxStream<'static, Bytes>, Status>> {
-        let log = self.shared.known_log(namespace, pod, container);
+        let log = self.find(namespace, pod, container);
         let refusal =
             format!("container \"{container}\" in pod \"{pod}\" is waiting to start: ContainerCreating");
         async move {

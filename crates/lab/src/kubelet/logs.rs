@@ -1,6 +1,6 @@
 //! What did a container print? Its last lines, in memory only, since a program may print a token.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -32,6 +32,15 @@ struct Lines {
     kept: VecDeque<Line>,
     dropped: u64,
 }
+
+/// The logs of all containers. Clones are the same ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Logs {
+    by_container: Arc<Mutex<HashMap<Key, Log>>>,
+}
+
+/// Namespace, pod and container.
+type Key = (String, String, String);
 
 // === impl Log ===
 
@@ -82,6 +91,42 @@ impl Log {
         let reached =
             grown.wait_for(|(count, open)| *count > from || !open).await.map(|state| state.0 > from);
         reached.unwrap_or(false)
+    }
+}
+
+// === impl Logs ===
+
+impl Logs {
+    /// The log of a container, new if it has none yet.
+    pub(super) fn open(&self, namespace: &str, pod: &str, container: &str) -> Log {
+        self.locked().entry((namespace.into(), pod.into(), container.into())).or_default().clone()
+    }
+
+    /// The log of a container that runs or ran.
+    pub(super) fn find(&self, namespace: &str, pod: &str, container: &str) -> Option<Log> {
+        self.locked().get(&(namespace.to_owned(), pod.to_owned(), container.to_owned())).cloned()
+    }
+
+    /// Forgets what the containers of a pod printed.
+    pub(super) fn forget(&self, namespace: &str, pod: &str) {
+        self.locked().retain(|(of_namespace, of_pod, _), _| of_namespace != namespace || of_pod != pod);
+    }
+
+    /// The last `count` lines of each container in `namespace`, each with the name of its pod.
+    pub(crate) fn last_lines(&self, namespace: &str, count: u64) -> Vec<String> {
+        let logs = self.locked();
+        let of_namespace = logs.iter().filter(|((of, _, _), _)| of == namespace);
+        of_namespace
+            .flat_map(|((_, pod, _), log)| {
+                let (lines, _) = log.since(log.written().saturating_sub(count));
+                lines.into_iter().map(move |line| format!("{pod}: {}", String::from_utf8_lossy(&line.text)))
+            })
+            .collect()
+    }
+
+    // Every write leaves it whole, so a poisoned lock is still good.
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Log>> {
+        self.by_container.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,91 +2,119 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
-use super::logs::Log;
-use super::program::{self, Program};
-use super::status::{self, Container, Containers, Ended, State};
-use super::{NodeSite, Order, Printed, Shared, events, text};
-use crate::api::PODS;
+use super::container::{Part, Record, Restart, Runner};
+use super::report::Report;
+use super::status::seconds;
+use super::{AGAIN, NodeSite, Order, Shared, stop_order, text};
+use crate::client::{Failure, PODS};
 use crate::net::Namespace;
 
-/// A container that ran at least this long starts again without a pause.
-const STEADY: Duration = Duration::from_secs(10);
-/// What a shell says of a command that it cannot start.
-const NOT_FOUND: i32 = 127;
-/// Longest pause before a container starts again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
 /// One pod's life. Returns when it has ended and everything that it had was given back.
-pub(super) async fn live(shared: Arc<Shared>, pod: Arc<Value>, mut orders: watch::Receiver<Order>) {
-    let Some(site) = scheduled(&shared, &pod, &mut orders).await else {
-        let _ = shared.store.finalize(&pod);
-        return;
-    };
-    let name = (text(&pod["metadata"]["namespace"]).to_owned(), text(&pod["metadata"]["name"]).to_owned());
-    match joined(&shared, &pod, site) {
-        Ok((network, address)) => {
-            shared.write_network(&pod, site, address.map_or(site.node.address(), |own| own).into());
-            shared.announce(&pod, &network);
-            run(&shared, &pod, &network, &mut orders).await;
-            shared.home.forget_pod(&name.0, &name.1);
-            if let Some(address) = address {
-                drop(network);
-                if let Err(error) = site.node.remove_pod(address) {
-                    tracing::warn!(%error, pod = %name.1, "the pod's link could not be removed");
+pub(super) async fn live(shared: Arc<Shared>, mut pod: Value, mut orders: watch::Receiver<Order>) {
+    let report = Report::begin(shared.means.client.clone(), pod["metadata"].clone(), shared.ending.clone());
+    if let Some(site) = scheduled(&shared, &mut pod, &mut orders).await {
+        match joined(&shared, &pod, site) {
+            Ok((network, address)) => {
+                note_network(&mut pod, site, address);
+                report.edit(|status| *status = pod["status"].clone());
+                shared.announce(&pod, &network);
+                let report = Arc::new(report);
+                run(&shared, &pod, &report, &network, &mut orders).await;
+                let (namespace, name) = name_of(&pod);
+                shared.means.home.forget_pod(namespace, name);
+                if let Some(address) = address {
+                    drop(network);
+                    if let Err(error) = site.node.remove_pod(address) {
+                        tracing::warn!(%error, pod = %name, "the pod's link could not be removed");
+                    }
+                    shared.places.give_back(address);
                 }
-                shared.places.give_back(address);
+                // Nobody else has it any more: the containers have ended.
+                if let Some(report) = Arc::into_inner(report) {
+                    report.finish().await;
+                }
+            }
+            Err(why) => {
+                shared.events.record(&pod, "Warning", "FailedCreatePodSandBox", &why);
+                report.edit(|status| {
+                    status["phase"] = json!("Failed");
+                    status["message"] = json!(why);
+                });
+                let _ = orders.wait_for(|order| *order != Order::Run).await;
             }
         }
-        Err(why) => {
-            events::record(&shared.store, &pod, "Warning", "FailedCreatePodSandBox", &why);
-            shared.write_status(&pod, |status| {
-                status["phase"] = json!("Failed");
-                status["message"] = json!(why);
-            });
-            let _ = orders.wait_for(|order| *order != Order::Run).await;
-        }
     }
-    shared.drop_logs(&name.0, &name.1);
-    let _ = shared.store.finalize(&pod);
+    let (namespace, name) = name_of(&pod);
+    shared.means.logs.forget(namespace, name);
+    shared.remove(&pod).await;
 }
 
-/// Finds a node, and writes it into the pod. None when the pod is to stop before there is one.
+fn name_of(pod: &Value) -> (&str, &str) {
+    (text(&pod["metadata"]["namespace"]), text(&pod["metadata"]["name"]))
+}
+
+/// Finds a node and puts the pod on it. None when the pod is to stop before there is one.
 async fn scheduled<'a>(
     shared: &'a Shared,
-    pod: &Value,
+    pod: &mut Value,
     orders: &mut watch::Receiver<Order>,
 ) -> Option<&'a NodeSite> {
-    let site = match shared.bind(pod) {
+    let site = match shared.choose(pod) {
         Ok(site) => site,
         Err(why) => {
-            events::record(&shared.store, pod, "Warning", "FailedScheduling", &why);
-            shared.write_status(pod, |status| status["phase"] = json!("Pending"));
+            shared.events.record(pod, "Warning", "FailedScheduling", &why);
             let _ = orders.wait_for(|order| *order != Order::Run).await;
             return None;
         }
     };
-    let metadata = &pod["metadata"];
-    let bound =
-        shared.store.modify(&PODS, text(&metadata["namespace"]), text(&metadata["name"]), |current| {
-            current["spec"]["nodeName"] = json!(site.name);
-            current["status"]["phase"] = json!("Pending");
-        });
-    let message = format!(
-        "Successfully assigned {}/{} to {}",
-        text(&metadata["namespace"]),
-        text(&metadata["name"]),
-        site.name
-    );
-    events::record(&shared.store, pod, "Normal", "Scheduled", &message);
-    bound.ok().map(|_| site)
+    if text(&pod["spec"]["nodeName"]).is_empty() {
+        loop {
+            match shared.means.client.bind(pod, &site.name).await {
+                Ok(()) => break,
+                // A scheduler of the cluster was faster, or the pod is gone.
+                Err(Failure::Taken(_)) => return chosen_elsewhere(shared, pod).await,
+                Err(Failure::Unavailable(_)) => {}
+                Err(_) => return None,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                _ = stop_order(orders) => return None,
+            }
+        }
+        pod["spec"]["nodeName"] = json!(site.name);
+        let (namespace, name) = name_of(pod);
+        let message = format!("Successfully assigned {namespace}/{name} to {}", site.name);
+        shared.events.record(pod, "Normal", "Scheduled", &message);
+    }
+    Some(site)
+}
+
+/// The node that somebody else gave to the pod.
+async fn chosen_elsewhere<'a>(shared: &'a Shared, pod: &mut Value) -> Option<&'a NodeSite> {
+    let (namespace, name) = name_of(pod);
+    let now = shared.means.client.get(PODS, namespace, name).await.ok()?;
+    if now["metadata"]["uid"] != pod["metadata"]["uid"] {
+        return None;
+    }
+    *pod = now;
+    shared.site(text(&pod["spec"]["nodeName"]))
+}
+
+/// Writes a pod's addresses into its status.
+fn note_network(pod: &mut Value, site: &NodeSite, address: Option<Ipv4Addr>) {
+    let host = site.node.address();
+    let own = address.unwrap_or(host);
+    pod["status"] = json!({
+        "phase": "Pending",
+        "hostIP": host.to_string(), "hostIPs": [{"ip": host.to_string()}],
+        "podIP": own.to_string(), "podIPs": [{"ip": own.to_string()}],
+        "startTime": seconds(Timestamp::now()),
+    });
 }
 
 /// The pod's network, and its own address unless it shares its node's.
@@ -105,14 +133,20 @@ fn joined(shared: &Shared, pod: &Value, site: &NodeSite) -> Result<(Namespace, O
 }
 
 /// Runs the containers until they have ended and the pod is told to stop.
-async fn run(shared: &Arc<Shared>, pod: &Value, network: &Namespace, orders: &mut watch::Receiver<Order>) {
+async fn run(
+    shared: &Arc<Shared>,
+    pod: &Value,
+    report: &Arc<Report>,
+    network: &Namespace,
+    orders: &mut watch::Receiver<Order>,
+) {
     let containers =
         |field: &str| -> Vec<Value> { pod["spec"][field].as_array().cloned().unwrap_or_default() };
     let (init, main) = (containers("initContainers"), containers("containers"));
     let restart = Restart::of(pod);
     let runner = Runner {
         shared: shared.clone(),
-        record: Record::new(shared, pod, &init, &main),
+        record: Record::new(pod, report, &init, &main),
         network: network.clone(),
         orders: orders.clone(),
     };
@@ -126,214 +160,4 @@ async fn run(shared: &Arc<Shared>, pod: &Value, network: &Namespace, orders: &mu
         main.iter().enumerate().map(|(index, spec)| runner.clone().run((Part::Main, index), spec, restart));
     futures::future::join_all(all).await;
     let _ = orders.wait_for(|order| *order != Order::Run).await;
-}
-
-/// When a container that ended starts again (`spec.restartPolicy`).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Restart {
-    Always,
-    OnFailure,
-    Never,
-}
-
-/// What running a container of a pod takes.
-#[derive(Clone)]
-struct Runner {
-    shared: Arc<Shared>,
-    record: Record,
-    network: Namespace,
-    orders: watch::Receiver<Order>,
-}
-
-// === impl Restart ===
-
-impl Restart {
-    fn of(pod: &Value) -> Self {
-        match pod["spec"]["restartPolicy"].as_str() {
-            Some("Never") => Self::Never,
-            Some("OnFailure") => Self::OnFailure,
-            _ => Self::Always,
-        }
-    }
-
-    /// Init containers run to their end, so one that succeeded never starts again.
-    fn of_init(self) -> Self {
-        if self == Self::Always { Self::OnFailure } else { self }
-    }
-
-    fn again(self, code: i32) -> bool {
-        self == Self::Always || (self == Self::OnFailure && code != 0)
-    }
-}
-
-// === impl Runner ===
-
-impl Runner {
-    /// Runs one container, again and again if it shall; its last exit code, none if it never started.
-    async fn run(mut self, which: (Part, usize), spec: &Value, restart: Restart) -> Option<i32> {
-        let program = match self.record.program(&self.shared, spec) {
-            Ok(program) => program,
-            Err(why) => {
-                self.tell("Warning", "Failed", &why.to_string());
-                self.record.set(which, |one| one.state = waiting("ErrImageNeverPull", why.to_string()));
-                return None;
-            }
-        };
-        let log = self.record.log(&self.shared, text(&spec["name"]));
-        let mut pause = Duration::ZERO;
-        loop {
-            let (started, since) = (Timestamp::now(), Instant::now());
-            log.reopen();
-            let ran = self.once(which, &program, &log, started).await;
-            log.close();
-            let code = ran?;
-            let end = Ended { code, started, finished: Timestamp::now() };
-            if !restart.again(code) {
-                self.record.set(which, |one| one.state = State::Ended(end));
-                return Some(code);
-            }
-            pause = if since.elapsed() >= STEADY { Duration::ZERO } else { pause };
-            self.record.set(which, |one| {
-                one.last = Some(end);
-                one.restarts += 1;
-                one.state = waiting("CrashLoopBackOff", format!("starts again in {} s", pause.as_secs()));
-            });
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                _ = stop_order(&mut self.orders) => return Some(code),
-            }
-            pause = (pause * 2).clamp(Duration::from_secs(1), LONGEST_PAUSE);
-        }
-    }
-
-    /// Runs the program once; its exit code, none when the pod was told to stop meanwhile.
-    async fn once(
-        &mut self,
-        which: (Part, usize),
-        program: &Program,
-        log: &Log,
-        started: Timestamp,
-    ) -> Option<i32> {
-        let printer = self.record.printer(&self.shared, log);
-        let mut process = match self.shared.surroundings.start(&self.network, program, printer) {
-            Ok(process) => process,
-            Err(error) => {
-                let message = format!("cannot start {}: {error}", program.argv.join(" "));
-                self.tell("Warning", "Failed", &message);
-                log.push(message.into());
-                return Some(NOT_FOUND);
-            }
-        };
-        self.record.set(which, |one| one.state = State::Running(started));
-        self.tell("Normal", "Started", &format!("Started container {}", self.record.name(which)));
-        tokio::select! {
-            code = process.wait() => Some(code),
-            grace = stop_order(&mut self.orders) => {
-                process.stop(Duration::from_secs(grace)).await;
-                None
-            }
-        }
-    }
-
-    fn tell(&self, kind: &str, reason: &str, message: &str) {
-        events::record(&self.shared.store, &self.record.pod, kind, reason, message);
-    }
-}
-
-/// Waits until the pod is to stop; the grace in seconds.
-async fn stop_order(orders: &mut watch::Receiver<Order>) -> u64 {
-    match orders.wait_for(|order| *order != Order::Run).await.as_deref() {
-        Ok(Order::Stop { grace }) => *grace,
-        _ => 0,
-    }
-}
-
-fn waiting(reason: &'static str, message: String) -> State {
-    State::Waiting { reason, message }
-}
-
-/// Where the containers of one pod write what they do.
-#[derive(Clone)]
-struct Record {
-    shared: Arc<Shared>,
-    pod: Arc<Value>,
-    containers: Arc<std::sync::Mutex<Containers>>,
-}
-
-#[derive(Clone, Copy)]
-enum Part {
-    Init,
-    Main,
-}
-
-// === impl Record ===
-
-impl Record {
-    fn new(shared: &Arc<Shared>, pod: &Value, init: &[Value], main: &[Value]) -> Self {
-        let fresh = |spec: &Value| Container {
-            name: text(&spec["name"]).to_owned(),
-            image: text(&spec["image"]).to_owned(),
-            restarts: 0,
-            state: waiting("ContainerCreating", String::new()),
-            last: None,
-        };
-        let containers =
-            Containers { init: init.iter().map(fresh).collect(), main: main.iter().map(fresh).collect() };
-        // The pod as stored now, with its node and addresses.
-        let metadata = &pod["metadata"];
-        let stored = shared.store.get(&PODS, text(&metadata["namespace"]), text(&metadata["name"]));
-        let pod = stored.unwrap_or_else(|_| Arc::new(pod.clone()));
-        let record =
-            Self { shared: shared.clone(), pod, containers: Arc::new(std::sync::Mutex::new(containers)) };
-        record.publish();
-        record
-    }
-
-    fn program(&self, shared: &Shared, spec: &Value) -> Result<Program, program::NotRunnable> {
-        let namespace = text(&self.pod["metadata"]["namespace"]);
-        program::program(&self.pod, spec, &|kind, name, key| shared.look_up(namespace, kind, name, key))
-    }
-
-    fn log(&self, shared: &Shared, container: &str) -> Log {
-        let metadata = &self.pod["metadata"];
-        shared.log(text(&metadata["namespace"]), text(&metadata["name"]), container)
-    }
-
-    fn printer(&self, shared: &Shared, log: &Log) -> impl Fn(Bytes) + Clone + Send + 'static {
-        let metadata = &self.pod["metadata"];
-        let (namespace, pod) = (text(&metadata["namespace"]).to_owned(), text(&metadata["name"]).to_owned());
-        let (log, printed) = (log.clone(), shared.printed.clone());
-        move |line| {
-            log.push(line.clone());
-            // Nobody listens outside a story.
-            let _ = printed.send(Printed { namespace: namespace.clone(), pod: pod.clone(), text: line });
-        }
-    }
-
-    fn name(&self, which: (Part, usize)) -> String {
-        let mut name = String::new();
-        self.edit(which, |container| name.clone_from(&container.name));
-        name
-    }
-
-    fn set(&self, which: (Part, usize), edit: impl FnOnce(&mut Container)) {
-        self.edit(which, edit);
-        self.publish();
-    }
-
-    fn edit(&self, (part, index): (Part, usize), edit: impl FnOnce(&mut Container)) {
-        let mut containers = self.containers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let list = match part {
-            Part::Init => &mut containers.init,
-            Part::Main => &mut containers.main,
-        };
-        if let Some(container) = list.get_mut(index) {
-            edit(container);
-        }
-    }
-
-    fn publish(&self) {
-        let containers = self.containers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        self.shared.write_status(&self.pod, |pod_status| status::render(&containers, pod_status));
-    }
 }

@@ -31,6 +31,9 @@ pub(super) enum NotRunnable {
     },
 }
 
+/// Where a variable's value can be, and of which kind the object is that has it.
+const SOURCES: [(&str, &str); 2] = [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")];
+
 /// Looks up a key of a Secret or ConfigMap: kind, object name, key.
 pub(super) type Lookup<'a> = dyn Fn(&str, &str, &str) -> Option<String> + 'a;
 
@@ -51,6 +54,17 @@ pub(super) fn program(pod: &Value, container: &Value, lookup: &Lookup<'_>) -> Re
     };
     argv.extend(arguments);
     Ok(Program { argv, environment })
+}
+
+/// The Secrets and ConfigMaps that a container's environment refers to: kind and name.
+pub(super) fn references(container: &Value) -> Vec<(&'static str, &str)> {
+    let variables = container["env"].as_array().into_iter().flatten();
+    variables
+        .flat_map(|variable| {
+            SOURCES.map(|(source, kind)| Some((kind, variable["valueFrom"][source]["name"].as_str()?)))
+        })
+        .flatten()
+        .collect()
 }
 
 /// The last part of an image reference that has several, less its tag and digest.
@@ -85,7 +99,7 @@ fn refer(pod: &Value, from: &Value, lookup: &Lookup<'_>) -> Result<Option<String
     if let Some(path) = from["fieldRef"]["fieldPath"].as_str() {
         return field(pod, path).map(Some).ok_or_else(|| format!("field {path} is not offered by the lab"));
     }
-    for (source, kind) in [("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")] {
+    for (source, kind) in SOURCES {
         let reference = &from[source];
         if let (Some(name), Some(key)) = (reference["name"].as_str(), reference["key"].as_str()) {
             let found = lookup(kind, name, key);

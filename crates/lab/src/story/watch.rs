@@ -6,14 +6,12 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::api::{Change, Resource, Selector};
 use crate::azure::{Service, Trace};
+use crate::client::{ASSIGNMENTS, Seen};
 use crate::cluster::Cluster;
 use crate::kubelet::Printed;
 use crate::scenario::SYSTEM_NAMESPACE;
 use crate::timeline::{Entry, Place, Timeline};
-
-const ASSIGNMENTS: Resource = Resource::new("aadpodidentity.k8s.io", "azureassignedidentities");
 
 /// Marks a request that came to IMDS from a pod and not through the node agent.
 pub(super) const BYPASS: &str = "straight from a pod";
@@ -24,15 +22,12 @@ pub(crate) fn watch(cluster: &Cluster, timeline: &Timeline) -> [AbortOnDropHandl
         |task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| AbortOnDropHandle::new(tokio::spawn(task));
     let traces = relay(cluster.world.azure.subscribe(), timeline.clone(), |trace| of_trace(&trace));
     let lines = relay(cluster.kubelet.printed(), timeline.clone(), |line| of_line(&line));
-    let list = cluster.store.list(&ASSIGNMENTS, "", &Selector::default());
-    let changes =
-        list.and_then(|list| cluster.store.watch(&ASSIGNMENTS, "", Selector::default(), list.version));
+    let changes = cluster.client.follow(ASSIGNMENTS);
     let timeline = timeline.clone();
     let records = async move {
-        let Ok(changes) = changes else { return };
         let mut changes = std::pin::pin!(changes);
-        while let Some(Ok(event)) = changes.next().await {
-            if let Some(entry) = of_record(event.change, &event.object) {
+        while let Some(seen) = changes.next().await {
+            if let Some(entry) = of_record(&seen) {
                 timeline.add(entry);
             }
         }
@@ -113,16 +108,21 @@ fn of_line(line: &Printed) -> Option<Entry> {
     })
 }
 
-fn of_record(change: Change, record: &Value) -> Option<Entry> {
+fn of_record(seen: &Seen) -> Option<Entry> {
+    let (record, gone) = match seen {
+        Seen::Changed(record) => (record, false),
+        Seen::Gone(record) => (record, true),
+        // What was there before the story, and marks in between.
+        Seen::Listed(_) | Seen::Listing | Seen::Complete => return None,
+    };
     let name = record["metadata"]["name"].as_str()?;
     let state = record["status"]["status"].as_str().unwrap_or_default();
-    let text = match change {
-        Change::Added => format!("assignment {name}: {state}"),
-        Change::Modified if record["metadata"]["deletionTimestamp"].is_null() => {
-            format!("assignment {name}: {state}")
-        }
-        Change::Modified => return None,
-        Change::Deleted => format!("assignment {name}: removed"),
+    let text = if gone {
+        format!("assignment {name}: removed")
+    } else if record["metadata"]["deletionTimestamp"].is_null() {
+        format!("assignment {name}: {state}")
+    } else {
+        return None;
     };
     Some(Entry::new(Place::Mic, text))
 }

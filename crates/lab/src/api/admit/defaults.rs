@@ -4,7 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::super::catalogue::{Kind, NAMESPACES, PODS, SECRETS};
+use super::super::catalogue::Kind;
+use super::super::resource::{NAMESPACES, PODS, SECRETS};
 use super::{forget, pod, text};
 
 /// Fills in what the writer may leave open, with the values of a real server.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::catalogue::{Kind, NAMESPACES};
+use super::super::catalogue::Kind;
+use super::super::resource::NAMESPACES;
 use super::super::status::{Cause, Status};
 use super::text;
 

@@ -68,19 +68,14 @@ pub(super) fn problems(spec: &Value) -> Vec<Cause> {
 /// A change of a running pod that no server allows.
 pub(super) fn changed(before: &Value, after: &Value) -> Option<Cause> {
     let why = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
-    // The lab has no binding path: its scheduler sets the node name of a pod that has none.
-    let unbound = text(&before["nodeName"]).is_empty();
-    (fixed(before, unbound) != fixed(after, unbound)).then(|| Cause::forbidden("spec", why))
+    (fixed(before) != fixed(after)).then(|| Cause::forbidden("spec", why))
 }
 
 /// The part of a spec that must not change.
-fn fixed(spec: &Value, unbound: bool) -> Map<String, Value> {
+fn fixed(spec: &Value) -> Map<String, Value> {
     let mut spec = spec.as_object().cloned().unwrap_or_default();
     spec.remove("activeDeadlineSeconds");
     spec.remove("tolerations");
-    if unbound {
-        spec.remove("nodeName");
-    }
     for list in LISTS {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             forget(container, &["image"]);

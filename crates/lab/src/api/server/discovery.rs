@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::catalogue::{Catalogue, Kind, PODS};
+use super::super::catalogue::{Catalogue, Kind};
+use super::super::resource::PODS;
 
 const REVIEWS: &str = "authorization.k8s.io";
 
@@ -79,5 +80,10 @@ fn resources(kind: &Kind) -> Vec<Value> {
     };
     let status = kind.has_status().then(|| part("status", &["get", "patch", "update"]));
     let log = (kind.resource == PODS).then(|| part("log", &["get"]));
-    [Some(resource), log, status].into_iter().flatten().collect()
+    let binding = (kind.resource == PODS).then(|| {
+        let mut part = part("binding", &["create"]);
+        part["kind"] = "Binding".into();
+        part
+    });
+    [Some(resource), binding, log, status].into_iter().flatten().collect()
 }

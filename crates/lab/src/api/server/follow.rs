@@ -137,7 +137,8 @@ fn encode(change: &str, object: &Value) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::catalogue::{CONFIG_MAPS, Catalogue};
+    use super::super::super::catalogue::Catalogue;
+    use super::super::super::resource::CONFIG_MAPS;
     use super::super::super::selector::Selector;
     use super::super::super::store::Settings;
     use super::*;

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::admit::{key, text};
-use super::super::catalogue::PODS;
 use super::super::convert;
 use super::super::patch::Patch;
+use super::super::resource::PODS;
 use super::super::status::Status;
-use super::super::store::{Part, Written};
+use super::super::store::Written;
 use super::super::table::table;
+use super::super::write::Part;
 use super::query::{Query, View};
 use super::route::Target;
 use super::{Body, Server, follow, protobuf, reply};
@@ -30,6 +31,9 @@ pub(super) async fn respond(
         None if target.kind.has_status() => Part::Main,
         None => Part::Whole,
         Some("status") if target.kind.has_status() => Part::Status,
+        Some("binding") if target.kind.resource == PODS && *method == Method::POST => {
+            return bind(server, target, query, body);
+        }
         Some("log") if target.kind.resource == PODS && *method == Method::GET => {
             return log(server, target, query).await;
         }
@@ -164,6 +168,22 @@ fn deleted(target: &Target<'_>, last: &Value) -> Value {
         details["group"] = resource.group().into();
     }
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+}
+
+/// Puts a pod on a node, as schedulers do.
+fn bind(server: &Server, target: &Target<'_>, query: &Query, body: &[u8]) -> Result<Response<Body>, Status> {
+    let binding = parse(query, body)?;
+    let name = target.name.as_deref().unwrap_or_default();
+    server.store.bind(
+        &target.namespace,
+        name,
+        text(&binding["metadata"]["uid"]),
+        text(&binding["target"]["name"]),
+    )?;
+    Ok(reply::object(
+        201,
+        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+    ))
 }
 
 async fn log(server: &Server, target: &Target<'_>, query: &Query) -> Result<Response<Body>, Status> {

@@ -6,13 +6,13 @@ use form_urlencoded::parse;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName};
 use serde_json::Value;
 
-use super::super::admit::Fields;
 use super::super::catalogue::Kind;
 use super::super::logs::LogOptions;
 use super::super::selector::Selector;
 use super::super::status::Status;
-use super::super::store::{DeleteOptions, Part, Write};
+use super::super::store::DeleteOptions;
 use super::super::table::Include;
+use super::super::write::{Fields, Part, Write};
 
 /// The query and headers of one request.
 pub(super) struct Query {

@@ -2,7 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::super::catalogue::{Catalogue, Kind, NAMESPACES};
+use super::super::catalogue::{Catalogue, Kind};
+use super::super::resource::NAMESPACES;
 
 /// What a request is about.
 #[derive(Debug)]

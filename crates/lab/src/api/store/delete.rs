@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::super::admit;
-use super::super::catalogue::{NAMESPACES, PODS, Resource};
+use super::super::resource::{NAMESPACES, PODS, Resource};
 use super::super::selector::Selector;
 use super::super::status::Status;
 use super::Store;
@@ -47,15 +47,6 @@ impl Store {
         state.sweep(self.catalogue(), namespace);
         self.announce(&state);
         Ok(last)
-    }
-
-    /// Removes a pod that was being deleted and has stopped: the last act of the kubelet.
-    pub fn finalize(&self, pod: &Value) -> Result<(), Status> {
-        let (namespace, name) = admit::key(pod);
-        let uid = pod["metadata"]["uid"].as_str().map(str::to_owned);
-        let options = DeleteOptions { grace_seconds: Some(0), uid, ..DeleteOptions::default() };
-        self.delete(&PODS, namespace, name, &options)?;
-        Ok(())
     }
 
     fn end(

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use futures::{Stream, stream};
 use tokio::sync::watch;
 
-use super::super::catalogue::Resource;
 use super::super::history::Event;
+use super::super::resource::Resource;
 use super::super::selector::Selector;
 use super::super::status::Status;
 use super::Store;

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::super::admit;
-use super::super::catalogue::{CONFIG_MAPS, CRDS, NAMESPACES, SERVICE_ACCOUNTS};
+use super::super::resource::{CONFIG_MAPS, CRDS, NAMESPACES, SERVICE_ACCOUNTS};
 use super::Store;
 use super::state::State;
 
-const SEEDED: [&str; 3] = ["default", "kube-system", "kube-public"];
+const SEEDED: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 // === impl Store ===
 

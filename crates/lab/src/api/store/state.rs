@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::catalogue::{Catalogue, NAMESPACES, Resource};
+use super::super::catalogue::Catalogue;
 use super::super::history::{Event, History, Record};
+use super::super::resource::{NAMESPACES, Resource};
 use super::super::selector::Selector;
 
 type Collection = BTreeMap<(String, String), Arc<Value>>;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::json;
 
-use super::super::catalogue::{CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS, SERVICE_ACCOUNTS};
 use super::super::history::Change;
+use super::super::resource::{CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS, SERVICE_ACCOUNTS};
+use super::super::write::{Fields, Part};
 use super::*;
 
 static THINGS: Resource = Resource::new("example.org", "things");
@@ -37,12 +38,8 @@ fn thing(name: &str, size: u64) -> Value {
 
 fn running(store: &Store, name: &str) -> Arc<Value> {
     store.create(&PODS, "default", pod(name)).unwrap();
-    store
-        .modify(&PODS, "default", name, |pod| {
-            pod["spec"]["nodeName"] = "one".into();
-            pod["status"]["phase"] = "Running".into();
-        })
-        .unwrap()
+    store.bind("default", name, "", "one").unwrap();
+    store.modify(&PODS, "default", name, |pod| pod["status"]["phase"] = "Running".into()).unwrap()
 }
 
 fn options(grace_seconds: Option<u64>) -> DeleteOptions {
@@ -202,6 +199,22 @@ fn pod_keeps_its_spec_but_for_images() {
 }
 
 #[test]
+fn pod_is_bound_once_and_only_by_binding() {
+    let store = store();
+    let created = store.create(&PODS, "default", pod("p")).unwrap();
+    let by_hand = store.modify(&PODS, "default", "p", |pod| pod["spec"]["nodeName"] = "two".into());
+    assert_eq!(by_hand.unwrap_err().code, 422);
+    assert!(
+        store.bind("default", "p", "another", "one").unwrap_err().is_conflict(),
+        "a namesake is not bound"
+    );
+    store.bind("default", "p", created["metadata"]["uid"].as_str().unwrap(), "one").unwrap();
+    assert_eq!(store.get(&PODS, "default", "p").unwrap()["spec"]["nodeName"], "one");
+    assert!(store.bind("default", "p", "", "two").unwrap_err().is_conflict());
+    assert!(store.bind("default", "q", "", "one").unwrap_err().is_not_found());
+}
+
+#[test]
 fn running_pod_stays_until_its_kubelet_finalizes_it() {
     let store = store();
     let pod = running(&store, "p");
@@ -211,10 +224,10 @@ fn running_pod_stays_until_its_kubelet_finalizes_it() {
     assert_eq!(marked, again, "a second delete changes nothing");
     let sooner = store.delete(&PODS, "default", "p", &options(Some(5))).unwrap();
     assert_eq!(sooner["metadata"]["deletionGracePeriodSeconds"], 5);
-    let mut other = (*pod).clone();
-    other["metadata"]["uid"] = "another".into();
-    assert!(store.finalize(&other).unwrap_err().is_conflict(), "a namesake is not finalized");
-    store.finalize(&pod).unwrap();
+    let of = |uid: &str| DeleteOptions { uid: Some(uid.to_owned()), ..options(Some(0)) };
+    let namesake = store.delete(&PODS, "default", "p", &of("another")).unwrap_err();
+    assert!(namesake.is_conflict(), "a namesake is not finalized");
+    store.delete(&PODS, "default", "p", &of(pod["metadata"]["uid"].as_str().unwrap())).unwrap();
     assert!(store.get(&PODS, "default", "p").unwrap_err().is_not_found());
 }
 

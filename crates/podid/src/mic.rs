@@ -87,7 +87,7 @@ pub struct Args {
 
     /// How long an identity that nobody uses any more stays on its VM or scale set; 10m spares a rolling restart
     /// its two writes to Azure
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse_or_zero)]
     removal_delay: Duration,
 
     /// Appended to the user agent

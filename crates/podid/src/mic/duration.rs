@@ -8,7 +8,16 @@ const UNITS: [(&str, f64); 8] =
 
 /// Reads a Go duration that is longer than nothing, such as `3m`, `1.5h` or `1m30s`.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration; write one such as 15s, 3m or 1h30m");
+    let duration = parse_or_zero(text)?;
+    if duration.is_zero() { Err(wrong(text)) } else { Ok(duration) }
+}
+
+/// Reads one that may also be nothing, as `0s`.
+pub(super) fn parse_or_zero(text: &str) -> Result<Duration, String> {
+    let wrong = || wrong(text);
+    if text.is_empty() {
+        return Err(wrong());
+    }
     let mut rest = text;
     let mut nanoseconds = 0.0;
     while !rest.is_empty() {
@@ -19,10 +28,11 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         rest = &rest[unit.len()..];
         nanoseconds += number * factor;
     }
-    match Duration::try_from_secs_f64(nanoseconds / 1e9) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err(wrong()),
-    }
+    Duration::try_from_secs_f64(nanoseconds / 1e9).map_err(|_| wrong())
+}
+
+fn wrong(text: &str) -> String {
+    format!("{text:?} is no duration; write one such as 15s, 3m or 1h30m")
 }
 
 #[cfg(test)]
@@ -42,6 +52,13 @@ mod tests {
         for (text, milliseconds) in cases {
             assert_eq!(parse(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_is_a_duration_where_it_may_be() {
+        assert_eq!(parse_or_zero("0s"), Ok(Duration::ZERO));
+        assert_eq!(parse_or_zero("10m"), parse("10m"));
+        assert!(parse_or_zero("").is_err() && parse_or_zero("0").is_err());
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod ground;
 pub(crate) mod objects;
 mod world;
 
+use control::Guest;
 pub(crate) use ground::{Api, Ground};
 pub(crate) use world::World;
 
@@ -42,6 +43,8 @@ pub(crate) struct Cluster {
     pub client: Client,
     /// The kubeconfig that people use.
     pub kubeconfig: PathBuf,
+    /// The URL of the API server, if it was given.
+    pub given: Option<String>,
     /// What runs the pods.
     pub kubelet: Kubelet,
     /// What they print.
@@ -73,6 +76,7 @@ impl Cluster {
             world: world.clone(),
             client: control.client.clone(),
             kubeconfig: control.for_people.clone(),
+            given: ground.guest.as_ref().map(Guest::server),
             kubelet,
             logs: ground.logs.clone(),
         };

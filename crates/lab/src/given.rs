@@ -178,15 +178,18 @@ impl Given {
 mod tests {
     use super::*;
 
-    fn given(cluster: &str, user: &str) -> Result<Given, GivenError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config");
+    fn read(cluster: &str, user: &str) -> Result<Given, GivenError> {
         let text = format!(
             "current-context: c\ncontexts: [{{name: c, context: {{cluster: k, user: u}}}}]\n\
              clusters: [{{name: k, cluster: {{{cluster}}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
         );
-        std::fs::write(&path, text).unwrap();
-        Given::read(&path)
+        Given::read(write(&text).path())
+    }
+
+    fn write(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
     }
 
     fn inside(given: &Given) -> Cluster {
@@ -202,30 +205,30 @@ mod tests {
             ("https://rancher.example.org/k8s/clusters/c-1", "rancher.example.org", 443, "/k8s/clusters/c-1"),
             ("https://[::1]:6443/", "::1", 6443, ""),
         ] {
-            let given = given(&format!("server: \"{server}\""), "token: t").unwrap();
+            let given = read(&format!("server: \"{server}\""), "token: t").unwrap();
             assert_eq!(given.host(), (host.to_owned(), port));
             let cluster = inside(&given);
             assert_eq!(cluster.server.unwrap(), format!("https://10.99.0.1:6443{path}"));
             assert_eq!(cluster.tls_server_name.unwrap(), host);
         }
-        let named = given("server: \"https://10.0.0.1\", tls-server-name: api", "token: t").unwrap();
+        let named = read("server: \"https://10.0.0.1\", tls-server-name: api", "token: t").unwrap();
         assert_eq!(inside(&named).tls_server_name.unwrap(), "api");
-        let lax = given("server: \"https://10.0.0.1\", insecure-skip-tls-verify: true", "token: t").unwrap();
+        let lax = read("server: \"https://10.0.0.1\", insecure-skip-tls-verify: true", "token: t").unwrap();
         assert_eq!(inside(&lax).insecure_skip_tls_verify, Some(true));
     }
 
     #[test]
     fn files_beside_the_kubeconfig_are_found_from_anywhere() {
-        let given = given("server: \"https://a\", certificate-authority: ca.crt", "client-key: k").unwrap();
+        let given = read("server: \"https://a\", certificate-authority: ca.crt", "client-key: k").unwrap();
         let cluster = inside(&given);
         assert!(Path::new(&cluster.certificate_authority.unwrap()).is_absolute());
     }
 
     #[test]
     fn what_needs_a_network_inside_is_refused_with_what_to_do() {
-        let plugin = given("server: \"https://a\"", "exec: {command: kubelogin}").unwrap_err().to_string();
+        let plugin = read("server: \"https://a\"", "exec: {command: kubelogin}").unwrap_err().to_string();
         assert!(plugin.contains("client certificate or a token"), "{plugin}");
-        let proxy = given("server: \"https://a\", proxy-url: \"http://p\"", "token: t").unwrap_err();
+        let proxy = read("server: \"https://a\", proxy-url: \"http://p\"", "token: t").unwrap_err();
         assert!(proxy.to_string().contains("a proxy"));
         let missing = Given::read(Path::new("/nonexistent/config")).unwrap_err().to_string();
         assert!(missing.contains("/nonexistent/config"), "{missing}");
@@ -235,7 +238,7 @@ mod tests {
     fn nobody_s_port_is_unreachable_and_the_server_is_named() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let server = format!("https://{}", listener.local_addr().unwrap());
-        let given = given(&format!("server: \"{server}\""), "token: t").unwrap();
+        let given = read(&format!("server: \"{server}\""), "token: t").unwrap();
         given.knock().unwrap();
         drop(listener);
         assert!(given.knock().unwrap_err().to_string().contains(&server));

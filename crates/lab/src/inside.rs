@@ -29,7 +29,7 @@ pub(crate) fn inside(home: &Home) -> anyhow::Result<ExitCode> {
         std::fs::read(home.file("settings.json")).context("podid lab inside is started by podid lab up")?;
     let settings: Settings = serde_json::from_slice(&settings)?;
     let api = match &settings.kubeconfig {
-        Some(path) => Api::Given(Given::read(path)?),
+        Some(path) => Api::Given(Box::new(Given::read(path)?)),
         None => Api::Embedded(TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?)),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Tells the story, if one is wanted, and says how to go on. The number of claims that did not hold.
 pub(crate) async fn tell(cluster: &Cluster, settings: &Settings, timeline: &Timeline) -> usize {
-    timeline.say(&opening(cluster.mode));
+    timeline.say(&opening(cluster));
     let failures = if settings.story {
         let story = Story { cluster, timeline };
         let told = story.run().await;
@@ -223,9 +223,13 @@ impl Story<'_> {
     }
 }
 
-fn opening(mode: Mode) -> String {
+fn opening(cluster: &Cluster) -> String {
     let bold = Style::new().bold();
-    let (name, parts) = match mode {
+    let server = match &cluster.given {
+        Some(server) => format!("\n           Kubernetes API of {server}"),
+        None => String::new(),
+    };
+    let (name, parts) = match cluster.mode {
         Mode::Standard => ("standard", "MIC and NMI"),
         Mode::Managed => ("managed", "NMI only"),
     };
@@ -234,7 +238,7 @@ fn opening(mode: Mode) -> String {
          Azure    subscription {SUBSCRIPTION}\n           \
          {NODE_GROUP}: scale set {SCALE_SET}, 2 instances\n           \
          {IDENTITY_GROUP}: identity {APPLICATION}, key vault {VAULT}\n  \
-         cluster  {} (routed pod links), {} (bridge); each node and pod is a network namespace",
+         cluster  {} (routed pod links), {} (bridge); each node and pod is a network namespace{server}",
         crate::scenario::NODES[0],
         crate::scenario::NODES[1],
     )

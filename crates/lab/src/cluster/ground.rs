@@ -27,7 +27,7 @@ pub(crate) enum Api {
     /// The embedded one, which people reach through this listener on the host.
     Embedded(TcpListener),
     /// That of a given cluster.
-    Given(Given),
+    Given(Box<Given>),
 }
 
 /// Everything that must be there before a cluster can be.
@@ -73,7 +73,7 @@ impl Ground {
                 (embedded::start(home, outside, inside, &authority, logs, served).await?, None)
             }
             Api::Given(given) => {
-                let guest = guest::enter(home, given, inside, served).await?;
+                let guest = guest::enter(home, *given, inside, served).await?;
                 match guest.control(settings.mode, home, inside, served).await {
                     Ok(control) => (control, Some(guest)),
                     Err(error) => {

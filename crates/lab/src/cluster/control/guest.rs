@@ -90,6 +90,11 @@ impl Guest {
         Ok(Control { client: self.client.clone(), for_people, for_mic, for_nmi })
     }
 
+    /// The URL of the API server.
+    pub(crate) fn server(&self) -> String {
+        self.given.server()
+    }
+
     /// Takes everything of the lab out of the cluster and says so.
     pub(crate) async fn leave(&self) {
         match self.clean().await {

@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    fn node(name: &str, label: Value) -> Value {
+    fn node(name: &str, label: &Value) -> Value {
         json!({"metadata": {"name": name, "labels": {"podid.dev/lab": label}}})
     }
 
@@ -101,20 +101,21 @@ mod tests {
 
     #[test]
     fn one_foreign_node_is_one_too_many() {
-        let lab = node("lab-vmss000000", json!("true"));
+        let lab = node("lab-vmss000000", &json!("true"));
         assert_eq!(may_use(&[], &[]), Ok(()));
         assert_eq!(may_use(std::slice::from_ref(&lab), &[]), Ok(()));
-        for foreign in [node("n", json!(null)), node("n", json!("false")), json!({"metadata": {"name": "n"}})]
+        for foreign in
+            [node("n", &json!(null)), node("n", &json!("false")), json!({"metadata": {"name": "n"}})]
         {
             assert_eq!(may_use(&[lab.clone(), foreign], &[]), Err(Refusal::Nodes("n".into())));
         }
-        let many: Vec<_> = ["a", "b", "c", "d", "e"].map(|name| node(name, json!(null))).into();
+        let many: Vec<_> = ["a", "b", "c", "d", "e"].map(|name| node(name, &json!(null))).into();
         assert!(may_use(&many, &[]).unwrap_err().to_string().contains("a, b, c and 2 more"));
     }
 
     #[test]
     fn an_assignment_of_a_node_that_is_no_lab_s_is_refused() {
-        let lab = node("other-lab-node", json!("true"));
+        let lab = node("other-lab-node", &json!("true"));
         let left = [assignment("lab-vmss000001"), assignment("other-lab-node")];
         assert_eq!(may_use(std::slice::from_ref(&lab), &left), Ok(()));
         let foreign = [assignment("aks-1")];

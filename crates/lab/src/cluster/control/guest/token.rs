@@ -64,8 +64,8 @@ mod tests {
     fn a_token_is_renewed_well_before_it_ends() {
         let now = Timestamp::UNIX_EPOCH;
         let after = |seconds: i64| until_renewal(now, Timestamp::from_second(seconds).unwrap());
-        assert_eq!(after(86_400), Duration::from_secs(69_120));
-        assert_eq!(after(120), Duration::from_secs(60));
+        assert_eq!(after(86_400), Duration::from_mins(1152));
+        assert_eq!(after(120), Duration::from_mins(1));
         assert_eq!(after(30), Duration::ZERO);
         assert_eq!(after(-5), Duration::ZERO);
     }

@@ -1,8 +1,10 @@
 //! How is one HTTP/1 port served, from bind to drain?
 //!
-//! A listener serves one handler. Headers must arrive in time, buffers are bounded, a handler that panics costs
-//! its own connection only, and on shutdown idle connections close at once while requests in hand are answered
-//! until the drain deadline.
+//! A listener serves one handler. Headers must arrive in time, buffers and connections are bounded, a handler that
+//! panics costs its own connection only, and on shutdown idle connections close at once while requests in hand are
+//! answered until the drain deadline.
+
+mod crowd;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -21,6 +23,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 
+pub use self::crowd::Limits;
+use self::crowd::{Crowd, Place};
 use crate::shutdown::Shutdown;
 
 /// How long a client may take to send the headers of a request, and how long a connection may lie idle.
@@ -29,6 +33,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 const DRAIN: Duration = Duration::from_mins(1);
 /// The most that is buffered of one connection; also the limit of a request's headers, in bytes.
 const BUFFER: usize = 16 * 1024;
+/// What a client reads that has too many connections, if it reads anything.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n\
+    Connection: close\r\nContent-Length: 103\r\n\r\n\
+    {\"error\":\"service_unavailable\",\"error_description\":\"Too many connections. Close some, then ask again.\"}";
 /// The pause after a failed accept, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,6 +47,7 @@ pub struct Server {
     name: &'static str,
     header_timeout: Duration,
     drain: Duration,
+    limits: Limits,
 }
 
 /// A port that could not be listened on.
@@ -67,9 +76,9 @@ where
 // === impl Server ===
 
 impl Server {
-    /// A server with the usual limits: 60 s for headers and idle connections, 60 s to drain.
+    /// A server with the usual limits: 60 s for headers and idle connections, 60 s to drain, [`Limits::default`].
     pub fn new(name: &'static str) -> Self {
-        Self { name, header_timeout: HEADER_TIMEOUT, drain: DRAIN }
+        Self { name, header_timeout: HEADER_TIMEOUT, drain: DRAIN, limits: Limits::default() }
     }
 
     /// Sets how long the headers of a request may take, and how long a connection may lie idle.
@@ -82,6 +91,11 @@ impl Server {
         Self { drain, ..self }
     }
 
+    /// Sets how many connections are open at a time.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
     /// Serves `handler` on `listener` until `shutdown` has begun and the port is drained.
     pub async fn serve<H, F>(self, listener: TcpListener, shutdown: Shutdown, handler: H)
     where
@@ -90,13 +104,18 @@ impl Server {
     {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
+        let crowd = Crowd::new(self.limits);
         loop {
             tokio::select! {
                 () = shutdown.begun() => break,
                 Some(ended) = connections.join_next() => self.report(ended),
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => {
-                        connections.spawn(self.connection(stream, peer, &graceful, handler.clone()));
+                    Ok((stream, peer)) => match crowd.enter(peer.ip()) {
+                        Ok(place) => {
+                            let connection = self.connection(stream, peer, &graceful, handler.clone());
+                            connections.spawn(with(place, connection));
+                        }
+                        Err(full) => self.turn_away(&stream, peer, full.first),
                     }
                     Err(error) => {
                         tracing::warn!(server = self.name, %error, "cannot accept a connection");
@@ -140,6 +159,20 @@ impl Server {
         }
     }
 
+    /// Says why and hangs up. Nothing is waited for: whoever opens too many connections may not read, either.
+    fn turn_away(&self, stream: &TcpStream, peer: SocketAddr, first: bool) {
+        if first {
+            tracing::warn!(
+                server = self.name,
+                peer = %peer.ip(),
+                "too many connections; further ones are refused until it closes some"
+            );
+        }
+        let _ = stream.try_write(FULL);
+        // What is unread when a connection closes turns the close into a reset, which overtakes the answer.
+        let _ = stream.try_read(&mut [0; 1024]);
+    }
+
     async fn drain_connections(&self, graceful: GracefulShutdown, mut connections: JoinSet<()>) {
         let drained = async {
             graceful.shutdown().await;
@@ -162,6 +195,12 @@ impl Server {
             tracing::error!(server = self.name, %error, "a handler failed; its connection was closed");
         }
     }
+}
+
+/// The connection, which leaves its place when it ends.
+async fn with(place: Place, connection: impl Future<Output = ()>) {
+    connection.await;
+    drop(place);
 }
 
 // === impl BindError ===

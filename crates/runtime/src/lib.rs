@@ -4,6 +4,7 @@
 //! servers. Nothing here knows what the program is for.
 
 pub mod admin;
+pub mod descriptors;
 pub mod http;
 pub mod metrics;
 pub mod process;

@@ -149,3 +149,76 @@ async fn a_port_in_use_is_named_with_what_to_do() {
         )
     );
 }
+
+/// A connection to `address` from `peer`, which is some address of the loopback device.
+async fn connect_from(peer: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((peer, 0).into()).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_client_with_hundreds_of_connections_keeps_nobody_else_out() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let server = tokio::spawn(serve("test", listener, shutdown.clone(), |_, _| async { say("fine") }));
+    let most = Limits::default().each;
+    let mut greedy = Vec::new();
+    for _ in 0..most + 50 {
+        greedy.push(connect_from([127, 0, 0, 2], address).await);
+    }
+    let mut modest = connect_from([127, 0, 0, 3], address).await;
+    modest.write_all(CLOSE.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    modest.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("fine"), "{answer}");
+    // Those beyond its share have been turned away with a reason, in the order in which they came.
+    let mut last = greedy.pop().unwrap();
+    answer.clear();
+    last.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("Retry-After"), "{head}");
+    assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head} {}", body.len());
+    assert!(serde_json::from_str::<serde_json::Value>(body).unwrap()["error_description"].is_string());
+    // When it closes them, it is served again.
+    drop(greedy);
+    let again = async {
+        loop {
+            let mut stream = connect_from([127, 0, 0, 2], address).await;
+            let mut answer = String::new();
+            let sent = stream.write_all(CLOSE.as_bytes()).await;
+            if sent.and(stream.read_to_string(&mut answer).await).is_ok() && answer.ends_with("fine") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), again).await.unwrap();
+    shutdown.begin();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_sends_its_headers_byte_by_byte_is_cut_off_all_the_same() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let server = Server::new("test").header_timeout(Duration::from_millis(100));
+    let server = tokio::spawn(server.serve(listener, shutdown.clone(), |_, _| async { say("fine") }));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /x HTTP/1.1\r\nX-Slow: ").await.unwrap();
+    while stream.write_all(b"x").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    shutdown.begin();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_holds_up_neither_the_answer_nor_the_connection() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let server = tokio::spawn(serve("test", listener, shutdown.clone(), |_, _| async { say("fine") }));
+    let answer = ask(address, "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\nx").await;
+    assert!(answer.ends_with("fine"), "{answer}");
+    shutdown.begin();
+    server.await.unwrap();
+}

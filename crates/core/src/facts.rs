@@ -186,6 +186,24 @@ pub struct Exception {
     pub pod_labels: BTreeMap<Arc<str>, Arc<str>>,
 }
 
+/// The DaemonSet that runs an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonSet {
+    /// Namespace and name.
+    pub id: ObjectRef,
+    /// How it is being deleted, if it is.
+    pub deletion: Option<Deletion>,
+}
+
+/// What a deletion means for the pods of what is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// They go, too.
+    WithPods,
+    /// They stay, without an owner.
+    WithoutPods,
+}
+
 // === impl Pod ===
 
 impl Pod {

@@ -11,6 +11,7 @@ pub mod answer;
 pub mod assign;
 pub mod desired;
 pub mod facts;
+pub mod farewell;
 pub mod ids;
 pub mod lease;
 pub mod plan;

@@ -6,6 +6,7 @@
 
 mod assignment;
 mod binding;
+mod daemon_set;
 mod exception;
 mod hash;
 mod identity;
@@ -14,6 +15,7 @@ mod pod;
 
 pub use assignment::assignment;
 pub use binding::binding;
+pub use daemon_set::daemon_set;
 pub use exception::exception;
 pub use identity::identity;
 pub use node::node;

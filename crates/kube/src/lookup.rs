@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::core::v1 as core;
 use kube::api::ListParams;
 use kube::{Api, Client};
-use podid_core::facts::Pod;
+use podid_core::facts::{DaemonSet, Pod};
 use podid_core::ids::{NodeName, ObjectRef, Uid};
 use secrecy::SecretSlice;
 
@@ -20,6 +21,17 @@ pub async fn pods_on_node(client: &Client, node: &NodeName, limit: Duration) -> 
     let params = ListParams::default().fields(&format!("spec.nodeName={node}"));
     let list = bounded(|| format!("list pods of node {node}"), limit, api.list(&params)).await?;
     Ok(list.items.iter().filter_map(|pod| facts::pod(pod).ok()).collect())
+}
+
+/// The DaemonSet `id`, asked live, within `limit`; none if it does not exist.
+pub async fn daemon_set(
+    client: &Client,
+    id: &ObjectRef,
+    limit: Duration,
+) -> Result<Option<DaemonSet>, CallError> {
+    let api: Api<apps::DaemonSet> = Api::namespaced(client.clone(), &id.namespace);
+    let found = bounded(|| format!("read DaemonSet {id}"), limit, api.get_opt(&id.name)).await?;
+    Ok(found.and_then(|object| facts::daemon_set(&object).ok()))
 }
 
 /// A Secret, as far as a credential may be in it.

@@ -25,7 +25,7 @@ use kube::core::Status;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use podid_core::facts;
-use podid_core::ids::NodeName;
+use podid_core::ids::{NodeName, ObjectRef};
 
 pub use fact::{Fact, Original};
 use known::Known;
@@ -110,6 +110,12 @@ pub fn exceptions(client: Client) -> Changes<facts::Exception> {
     changes(client, watcher::Config::default())
 }
 
+/// The DaemonSet `id` alone.
+pub fn daemon_set(client: Client, id: &ObjectRef) -> Changes<facts::DaemonSet> {
+    let config = own(watcher::Config::default().fields(&format!("metadata.name={}", id.name)));
+    changes_of(Api::namespaced(client, &id.namespace), config)
+}
+
 /// A selection that every node makes for itself: thousands of them must not each be a quorum read.
 /// The list may be as old as the API server's cache; the watch that follows brings it up to date.
 fn own(config: watcher::Config) -> watcher::Config {
@@ -117,7 +123,11 @@ fn own(config: watcher::Config) -> watcher::Config {
 }
 
 fn changes<F: Fact>(client: Client, config: watcher::Config) -> Changes<F> {
-    events::<F>(Api::all(client), config.page_size(PAGE))
+    changes_of(Api::all(client), config)
+}
+
+fn changes_of<F: Fact>(api: Api<Parsed<F>>, config: watcher::Config) -> Changes<F> {
+    events::<F>(api, config.page_size(PAGE))
         .backoff(Patience::new())
         .scan(Known::<F>::default(), |known, event| {
             let changes = match event {

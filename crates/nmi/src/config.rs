@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use podid_azure::cloud::Cloud;
 use podid_core::answer::{LONGEST_HOLD, Mode};
-use podid_core::ids::NodeName;
+use podid_core::ids::{NodeName, ObjectRef};
 use podid_core::request::Rules;
 use podid_core::select::Matching;
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub own_assignments_only: bool,
     /// How long is waited for what.
     pub holds: Holds,
+    /// The DaemonSet that runs the agent, if it is to be watched: with its deletion the redirect goes.
+    pub daemon_set: Option<ObjectRef>,
     /// The kubelet's file, if the node must not be on kubenet.
     pub kubelet_config: Option<PathBuf>,
     /// The cloud, for service principals.

@@ -10,6 +10,7 @@ pub mod forward;
 mod kubenet;
 pub mod lookup;
 pub mod metrics;
+mod origin;
 mod record;
 pub mod redirect;
 mod reply;

@@ -3,7 +3,7 @@
 //! The rules live in a table of their own, written over netlink in single transactions. The listener must accept
 //! before [`Redirect::install`] is called. While the [`Redirect`] lives its sockets own the table; the table stays
 //! when the process is killed, and the successor takes it over. Nothing here ever opens the way to the metadata
-//! service, except [`cleanup`].
+//! service, except [`cleanup`] and [`Redirect::remove`].
 
 mod conntrack;
 mod destination;
@@ -73,6 +73,8 @@ pub enum Error {
 pub struct Redirect {
     settings: Settings,
     ruleset: Ruleset,
+    /// What the rules in the kernel make new connections meet.
+    door: Door,
     table: Table,
     watch: Watch,
     pace: Pace,
@@ -80,7 +82,7 @@ pub struct Redirect {
 
 /// Removes the redirect, so that pods reach the metadata service again; says whether there was one.
 ///
-/// Only for `podid nmi --cleanup` and for the end of the DaemonSet.
+/// Only for `podid nmi --cleanup`.
 pub async fn cleanup() -> Result<bool, Error> {
     let mut table = Table::open(Protection::Owned).map_err(refused)?;
     match table.remove().await {
@@ -112,7 +114,8 @@ impl Redirect {
         // Listening starts before the first transaction, so that no change after it goes unnoticed.
         let watch = Watch::open().map_err(refused)?;
         let table = Table::open(protection).map_err(refused)?;
-        let mut redirect = Self { settings, ruleset, table, watch, pace: Pace::default() };
+        let door = Door::Open;
+        let mut redirect = Self { settings, ruleset, door, table, watch, pace: Pace::default() };
         redirect.apply().await?;
         let protection = match redirect.table.protection() {
             Protection::Owned => "owned: other programs cannot change it",
@@ -155,10 +158,43 @@ impl Redirect {
     /// Turns the redirect into silence: new connections to the metadata service are dropped and tried again by
     /// the client a second later, connections under way finish. The rules stay until a successor replaces them.
     pub async fn close(&mut self) -> Result<(), Error> {
+        if self.door == Door::Closed {
+            return Ok(());
+        }
         self.ruleset = Ruleset::new(self.settings.metadata, self.settings.listener, Door::Closed);
         self.apply().await?;
+        self.door = Door::Closed;
         info!("redirect closed: new connections wait for the next NMI");
         Ok(())
+    }
+
+    /// Closes the redirect, however often that has to be tried, and keeps it closed until `end` is ready.
+    pub async fn keep_closed(&mut self, end: impl Future<Output = ()>) {
+        let mut end = pin!(end);
+        while let Err(error) = self.close().await {
+            error!(%error, "the redirect could not be closed; trying again");
+            tokio::select! {
+                () = &mut end => return,
+                () = sleep(AFTER_FAILURE) => {}
+            }
+        }
+        self.keep(end).await;
+    }
+
+    /// Removes the redirect, so that pods reach the metadata service again.
+    ///
+    /// Only for the end of the DaemonSet: there is no successor.
+    pub async fn remove(mut self) -> Result<(), (Self, Error)> {
+        match self.table.remove().await {
+            Ok(_) => {
+                info!("redirect removed: pods reach the metadata service themselves");
+                Ok(())
+            }
+            Err(error) => {
+                let error = explain(error, &mut self.table).await;
+                Err((self, error))
+            }
+        }
     }
 
     /// Waits until the table is not as we left it, and says who changed it.

@@ -2,7 +2,8 @@
 //!
 //! The listener accepts before anything is redirected to it; readiness waits for the watches and the
 //! redirect. At the end the redirect is closed first (new connections wait for the successor, none
-//! is refused), then what is in hand is finished. An agent that is killed leaves the rules.
+//! is refused), then what is in hand is finished. Where no successor will come, the redirect is removed
+//! instead. An agent that is killed leaves the rules.
 
 use std::net::SocketAddrV4;
 use std::pin::pin;
@@ -15,6 +16,7 @@ use podid_azure::entra::Entra;
 use podid_azure::http;
 use podid_azure::imds::Imds;
 use podid_core::answer::{Mode, Terms};
+use podid_core::farewell::Farewell;
 use podid_kube::client::{ConnectError, NotReady};
 use podid_kube::{Client, client, crd, watch};
 use podid_runtime::admin::{Probe, serve_metrics, serve_probes};
@@ -33,6 +35,7 @@ use crate::forward::Forward;
 use crate::kubenet::{self, Kubenet};
 use crate::lookup::{KubePods, Lookup};
 use crate::metrics::Metrics;
+use crate::origin::{Follower, Origin};
 use crate::redirect::{self, Redirect, Settings};
 use crate::server::{Parts, Server};
 use crate::snapshot::Snapshot;
@@ -104,6 +107,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let probe = redirected.probe(&readiness);
     let (world, snapshots) =
         World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());
+    let (origin, follower) = origin(&config, &cluster);
     let fetches = TaskTracker::new();
     let parts = parts(&config, &cluster, &metrics, &fetches, &shutdown);
     let server = Server::new(parts, snapshots.clone());
@@ -115,6 +119,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     tasks.spawn("probes", serve_probes(probes, drained.clone(), probe));
     tasks.spawn("metrics", serve_metrics(scrapes, drained.clone(), Arc::new(registry)));
     tasks.spawn("world", world.run(drained.clone()));
+    if let Some(follower) = follower {
+        tasks.spawn("own DaemonSet", follower.run(drained.clone()));
+    }
     let limits = Limits::default().within(descriptors::raise());
     let requests = HttpServer::new("token requests").drain(DRAIN).limits(limits);
     let handler = move |request, peer| server.handle(request, peer);
@@ -128,29 +135,53 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let settings = Settings { metadata: config.metadata, listener: target };
     let outcome = keep_redirect(settings, snapshots, redirected, &shutdown).await;
     shutdown.begin();
-    closed.begin();
-    let (shut, outcome) = match outcome {
+    let (mut redirect, outcome) = match outcome {
         Ok(redirect) => (redirect, Ok(())),
         Err(error) => (None, Err(error)),
     };
-    let ended = keep_shut(shut, &drained, tasks.finished(END)).await;
+    redirect = leave(redirect, origin.farewell()).await;
+    closed.begin();
+    let ended = keep_shut(redirect.as_mut(), &drained, tasks.finished(END)).await;
+    leave(redirect, origin.last_farewell().await).await;
     outcome?;
     Ok(ended?)
 }
 
+/// Closes or removes the redirect; what is left of it has to be kept.
+async fn leave(redirect: Option<Redirect>, farewell: Farewell) -> Option<Redirect> {
+    let mut redirect = match (redirect?, farewell) {
+        (redirect, Farewell::Close) => redirect,
+        (redirect, Farewell::Remove) => match redirect.remove().await {
+            Ok(()) => return None,
+            Err((redirect, error)) => {
+                tracing::error!(%error, "the redirect could not be removed; run `podid nmi --cleanup` on this node");
+                redirect
+            }
+        },
+    };
+    if let Err(error) = redirect.close().await {
+        tracing::error!(%error, "the redirect could not be closed; trying again while requests are finished");
+    }
+    Some(redirect)
+}
+
 /// Keeps a closed redirect closed while what is in hand is finished; `ended` decides when that is over.
-async fn keep_shut<T>(redirect: Option<Redirect>, drained: &Shutdown, ended: impl Future<Output = T>) -> T {
-    let Some(mut redirect) = redirect else { return ended.await };
+async fn keep_shut<T>(
+    redirect: Option<&mut Redirect>,
+    drained: &Shutdown,
+    ended: impl Future<Output = T>,
+) -> T {
+    let Some(redirect) = redirect else { return ended.await };
     let mut ended = pin!(ended);
     tokio::select! {
         ended = &mut ended => return ended,
-        () = redirect.keep(drained.begun()) => {}
+        () = redirect.keep_closed(drained.begun()) => {}
     }
     ended.await
 }
 
-/// Installs the redirect once there is something to answer with, keeps it, and closes it. None where
-/// the end came first.
+/// Installs the redirect once there is something to answer with, and keeps it until the end. None where
+/// that came first.
 async fn keep_redirect(
     settings: Settings,
     mut snapshots: tokio::sync::watch::Receiver<Arc<Snapshot>>,
@@ -167,7 +198,6 @@ async fn keep_redirect(
     };
     redirected.done();
     redirect.keep(shutdown.begun()).await;
-    redirect.close().await?;
     Ok(Some(redirect))
 }
 
@@ -215,6 +245,13 @@ async fn require_crds(cluster: &Client, mode: Mode) -> Result<(), Error> {
             Ok(())
         }
     }
+}
+
+/// Who tells whether there will be a successor.
+fn origin(config: &Config, cluster: &Client) -> (Origin, Option<Follower>) {
+    let Some(id) = &config.daemon_set else { return (Origin::unknown(), None) };
+    let (origin, follower) = Origin::watched(cluster.clone(), id.clone());
+    (origin, Some(follower))
 }
 
 fn sources(config: &Config, cluster: &Client) -> Sources {

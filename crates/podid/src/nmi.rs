@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use podid_azure::cloud::{CUSTOM_FILE_VARIABLE, Cloud};
 use podid_core::answer::Mode;
-use podid_core::ids::NodeName;
+use podid_core::ids::{NodeName, ObjectRef};
 use podid_core::request::Rules;
 use podid_core::select::Matching;
 use podid_nmi::{Config, Holds};
@@ -90,6 +90,21 @@ pub struct Args {
     #[arg(long = "enable-scale-features", alias = "enableScaleFeatures", value_name = "BOOL", num_args = 0..=1,
           require_equals = true, default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set)]
     enable_scale_features: bool,
+
+    /// Namespace of the agent's own pod
+    #[arg(
+        long,
+        env = "POD_NAMESPACE",
+        value_name = "NAMESPACE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pod_namespace: String,
+
+    /// DaemonSet that runs the agent, in the namespace of its pod: when it is deleted, the redirect goes with the agent.
+    /// Not watched if this or the namespace is empty; then the redirect stays closed until --cleanup
+    #[arg(long, value_name = "NAME", default_value = "nmi")]
+    daemonset_name: String,
 
     /// Start on a node that uses kubenet, too
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
@@ -206,11 +221,17 @@ impl Args {
                 attempts_assigned: self.retry_attempts_for_assigned,
                 interval: Duration::from_secs(self.find_identity_retry_interval),
             },
+            daemon_set: self.daemon_set(),
             kubelet_config: (!self.allow_network_plugin_kubenet).then(|| self.kubelet_config.clone()),
             cloud: Cloud::parse(&self.cloud, custom_cloud.as_deref())?,
             allowed_authorities: self.allowed_authority.clone(),
             user_agent: user_agent(&self.custom_user_agent),
         })
+    }
+
+    fn daemon_set(&self) -> Option<ObjectRef> {
+        let (namespace, name) = (self.pod_namespace.as_str(), self.daemonset_name.as_str());
+        (!namespace.is_empty() && !name.is_empty()).then(|| ObjectRef::new(namespace, name))
     }
 }
 
@@ -312,6 +333,18 @@ mod tests {
         assert_eq!(config(&["--operation-mode", "managed"]).unwrap().matching, Matching::Namespaced);
         let error = config(&["--operation-mode=managed", "--forceNamespaced=false"]).unwrap_err();
         assert!(error.to_string().contains("--forceNamespaced"), "{error}");
+    }
+
+    #[test]
+    fn the_daemon_set_is_watched_where_namespace_and_name_are_known() {
+        let named = |arguments: &[&str]| config(arguments).unwrap().daemon_set;
+        assert_eq!(named(&["--pod-namespace="]), None);
+        assert_eq!(named(&["--pod-namespace=podid"]), Some(ObjectRef::new("podid", "nmi")));
+        assert_eq!(
+            named(&["--pod-namespace=podid", "--daemonset-name=x-nmi"]),
+            Some(ObjectRef::new("podid", "x-nmi"))
+        );
+        assert_eq!(named(&["--pod-namespace=podid", "--daemonset-name="]), None);
     }
 
     #[test]

@@ -11,6 +11,9 @@ const PROBES: u16 = 8085;
 /// File that tells whether the kubelet uses kubenet, on which a pod can take another's address.
 const KUBELET: &str = "/etc/default/kubelet";
 
+/// Name of the DaemonSet, as the agent expects it.
+const NAME: &str = "nmi";
+
 /// Who decides which identities a pod may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -31,6 +34,15 @@ pub(super) fn objects(install: &Install, mode: Mode) -> Vec<Value> {
         rules.push(own(&["azureassignedidentities"], &["list", "watch"]));
     }
     let mut objects = account(&install.namespace, "nmi", &rules);
+    // It must notice when this DaemonSet is deleted: the redirect goes then.
+    let itself = json!({
+        "apiGroups": ["apps"],
+        "resources": ["daemonsets"],
+        "resourceNames": [NAME],
+        "verbs": ["get", "list", "watch"]
+    });
+    let namespace = Some(install.namespace.as_str());
+    objects.extend(within(namespace, &role_name("nmi-daemonset"), &[itself], &install.namespace, "nmi"));
     objects.push(daemon_set(install, mode));
     objects
 }
@@ -46,7 +58,7 @@ fn daemon_set(install: &Install, mode: Mode) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": {"name": "nmi", "namespace": install.namespace, "labels": labels},
+        "metadata": {"name": NAME, "namespace": install.namespace, "labels": labels},
         "spec": {
             "selector": {"matchLabels": {"component": "nmi", "tier": "node"}},
             // Never two on a node: the port is the host's.
@@ -75,7 +87,10 @@ fn container(install: &Install, mode: Mode) -> Value {
         "image": install.image,
         "imagePullPolicy": "IfNotPresent",
         "args": arguments(install, mode),
-        "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+        "env": [
+            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+        ],
         "ports": [{"name": "probes", "containerPort": PROBES}, {"name": "metrics", "containerPort": 9090}],
         "livenessProbe": {"httpGet": {"path": "/livez", "port": PROBES}, "initialDelaySeconds": 10, "periodSeconds": 5},
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": PROBES}, "periodSeconds": 5},

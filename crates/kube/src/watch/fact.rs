@@ -3,10 +3,11 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::core::v1 as core;
 use kube::Resource;
 use kube::core::ObjectMeta;
-use podid_core::facts::{Assignment, Binding, Exception, Identity, Node, Pod};
+use podid_core::facts::{Assignment, Binding, DaemonSet, Exception, Identity, Node, Pod};
 use podid_core::ids::{NodeName, ObjectRef};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -66,6 +67,7 @@ macro_rules! watched {
 
 watched!(Pod, core::Pod, ObjectRef = namespaced, "Pod", facts::pod);
 watched!(Node, core::Node, NodeName = cluster_scoped, "Node", facts::node);
+watched!(DaemonSet, apps::DaemonSet, ObjectRef = namespaced, "DaemonSet", facts::daemon_set);
 watched!(Identity, AzureIdentity, ObjectRef = namespaced, "AzureIdentity", facts::identity);
 watched!(Binding, AzureIdentityBinding, ObjectRef = namespaced, "AzureIdentityBinding", facts::binding);
 watched!(

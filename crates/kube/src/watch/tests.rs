@@ -172,8 +172,10 @@ async fn a_node_asks_only_for_its_own() {
     let node = NodeName::new("aks-1");
     let mut pods = pods_on_node(client.clone(), &node);
     let mut assigned = assignments_on_node(client.clone(), &node);
-    let mut nameless = assignments_on_node(client, &NodeName::new("n".repeat(64)));
-    let read = async { (pods.next().await, assigned.next().await, nameless.next().await) };
+    let mut nameless = assignments_on_node(client.clone(), &NodeName::new("n".repeat(64)));
+    let mut itself = daemon_set(client, &ObjectRef::new("podid", "nmi"));
+    let read =
+        async { (pods.next().await, assigned.next().await, nameless.next().await, itself.next().await) };
     let server = async {
         let asked = script.asked().await;
         assert!(
@@ -188,8 +190,14 @@ async fn a_node_asks_only_for_its_own() {
         let asked = script.asked().await;
         assert!(asked.uri.contains("labelSelector=%21nodename"), "{}", asked.uri);
         asked.list("1", &[]);
+        // A right that is limited to one name covers a list that is limited to it.
+        let asked = script.asked().await;
+        assert!(asked.uri.starts_with("/apis/apps/v1/namespaces/podid/daemonsets?"), "{}", asked.uri);
+        assert!(asked.uri.contains("fieldSelector=metadata.name%3Dnmi"), "{}", asked.uri);
+        asked.list("1", &[]);
     };
-    let ((pods, assigned, nameless), ()) = tokio::join!(read, server);
+    let ((pods, assigned, nameless, itself), ()) = tokio::join!(read, server);
+    assert_eq!(itself, Some(Change::Synced));
     assert_eq!((pods, assigned), (Some(Change::Synced), Some(Change::Synced)));
     assert_eq!(nameless, Some(Change::Synced));
 }

@@ -126,7 +126,14 @@ impl Table {
         }
         self.protection = Protection::Watched;
         let plain = self.protection.flags();
-        self.commit(vec![new_table(plain), delete_table(), new_table(plain)], ruleset, generation).await
+        let afresh = vec![new_table(plain), delete_table(), new_table(plain)];
+        match self.commit(afresh, ruleset, generation).await {
+            // A table with the flags, left by its owner, can only be replaced.
+            Err(error) if says_unknown(&error) => {
+                self.commit(vec![delete_table(), new_table(plain)], ruleset, generation).await
+            }
+            outcome => outcome,
+        }
     }
 
     async fn commit(

@@ -15,7 +15,7 @@ use crate::world::{LISTENER, METADATA, Namespace};
 pub(crate) struct Agent {
     end: Option<oneshot::Sender<()>>,
     close: Option<oneshot::Sender<()>>,
-    closed: mpsc::Receiver<()>,
+    closed: mpsc::Receiver<Result<(), Error>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -64,9 +64,8 @@ impl Agent {
                     let mut to_be_closed = false;
                     redirect.keep(async { to_be_closed = asked.await }).await;
                     if to_be_closed {
-                        redirect.close().await.expect("close");
-                        closed_now.send(()).expect("somebody waits");
-                        redirect.keep(async { drop(end_asked.await) }).await;
+                        closed_now.send(redirect.close().await).expect("somebody waits");
+                        redirect.keep_closed(async { drop(end_asked.await) }).await;
                     }
                 });
             });
@@ -75,11 +74,11 @@ impl Agent {
         Ok(Self { end: Some(end), close: Some(close), closed, thread: Some(thread) })
     }
 
-    /// Turns the redirect into silence, as on SIGTERM, and goes on owning it.
-    pub(crate) fn close(&mut self) {
+    /// Turns the redirect into silence, as on SIGTERM, and goes on owning it. What becomes of the first attempt.
+    pub(crate) fn close(&mut self) -> Result<(), Error> {
         let close = self.close.take().expect("closed once");
         close.send(()).expect("the agent runs");
-        self.closed.recv().expect("the agent closes");
+        self.closed.recv().expect("the agent closes")
     }
 }
 

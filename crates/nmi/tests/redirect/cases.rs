@@ -36,6 +36,8 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("a_table_from_an_older_kernel_is_taken_over", older_table),
     ("closing_lets_connections_finish_and_makes_new_ones_wait", closing),
     ("a_closed_redirect_outlives_its_owner", closed_outlives),
+    ("a_redirect_that_cannot_be_closed_is_closed_as_soon_as_it_can", closing_again),
+    ("removing_opens_the_way_to_the_metadata_service", removing),
     ("connections_older_than_the_redirect_end", old_connections),
     ("cleaning_up_twice_is_no_error", cleaning_up),
     ("cleaning_up_under_a_running_nmi_is_refused", cleaning_up_under_a_running_nmi),
@@ -230,7 +232,7 @@ fn closing() {
     let mut agent = Agent::start(&world.node).expect("installed");
     let mut under_way = world.routed.connect(METADATA).expect("connection");
     assert_eq!(ask(&mut under_way).expect("answer"), format!("nmi {ROUTED}"));
-    agent.close();
+    agent.close().expect("closed");
     assert_eq!(ask(&mut under_way).expect("answer after closing"), format!("nmi {ROUTED}"));
     assert!(world.pods_meet_silence());
     assert_eq!(ask(&mut under_way).expect("answer a while later"), format!("nmi {ROUTED}"));
@@ -254,10 +256,37 @@ fn closed_outlives() {
     let world = World::new();
     world.listen(LISTENER);
     let mut agent = Agent::start(&world.node).expect("installed");
-    agent.close();
+    agent.close().expect("closed");
     drop(agent);
     assert!(world.pods_meet_silence());
     assert_eq!(world.metadata_calls(), 0);
+}
+
+fn closing_again() {
+    let world = World::new();
+    world.listen(LISTENER);
+    let mut agent = Agent::start_unowned(&world.node).expect("installed");
+    let other = Agent::start(&world.node).expect("taken away");
+    let error = agent.close().expect_err("somebody else owns the table");
+    assert!(matches!(error, Error::Held), "{error:?}");
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+    drop(other);
+    until(|| world.pods_meet_silence(), || "the redirect is closed".to_owned());
+    assert_eq!(world.metadata_calls(), 0);
+}
+
+fn removing() {
+    let world = World::new();
+    let removed = world.node.run(|| {
+        runtime().block_on(async {
+            let mut redirect = Redirect::install(SETTINGS).await.expect("installed");
+            redirect.close().await.expect("closed");
+            redirect.remove().await.is_ok()
+        })
+    });
+    assert!(removed);
+    assert_eq!(world.routed.call(METADATA), Some(format!("imds {ROUTED}")));
+    assert!(!clean_up(&world.node).expect("nothing is left"));
 }
 
 fn old_connections() {

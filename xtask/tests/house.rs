@@ -10,7 +10,7 @@ const LAB: &str = "podid-lab";
 const TESTBED: &str = "podid-testbed";
 
 /// Who may know whom. A new crate says here which others it may use.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("podid-core", &[]),
     ("podid-kube", &["podid-core"]),
     ("podid-azure", &["podid-core"]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("podid-mic", &["podid-core", "podid-kube", "podid-azure", "podid-runtime"]),
     ("podid-nmi", &["podid-core", "podid-kube", "podid-azure", "podid-runtime"]),
     ("podid-demo", &["podid-azure"]),
+    ("podid-adopt", &["podid-core", "podid-kube"]),
     // It starts the binary and speaks wire formats of its own, so that no mistake can hide on both sides.
     (LAB, &[]),
     (TESTBED, &[]),
@@ -31,6 +32,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "podid-mic",
             "podid-nmi",
             "podid-demo",
+            "podid-adopt",
             "podid-lab",
         ],
     ),

@@ -76,6 +76,12 @@ pub fn home(identity: &Identity, matching: Matching) -> &str {
     }
 }
 
+/// Whether a record of `identity` may lie in `namespace`: both places where MIC writes, now or before
+/// somebody changed how matching reaches. NMI trusts the same two (W-53).
+pub fn is_home(namespace: &str, identity: &Identity) -> bool {
+    namespace == DEFAULT_NAMESPACE || *namespace == *identity.id.namespace
+}
+
 /// Namespace and name for the new record of `wanted`.
 ///
 /// The original's name `<pod>-<namespace>-<identity>`, or, where that is too long or `taken` by

@@ -6,7 +6,9 @@
 //!
 //! A token request walks [`request`] → [`select`] → [`answer`] → [`token`];
 //! a pod event walks [`facts`] → [`target`] → [`desired`] → [`plan`] → [`assign`].
+//! [`adopt`] looks at a cluster that still has the original.
 
+pub mod adopt;
 pub mod answer;
 pub mod assign;
 pub mod desired;

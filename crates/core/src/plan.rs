@@ -16,7 +16,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::desired::{Desired, Key, home, name};
+use crate::desired::{Desired, Key, is_home, name};
 use crate::facts::{Assignment, AssignmentState, Identity};
 use crate::ids::{NodeName, ObjectRef};
 use crate::select::Matching;
@@ -91,7 +91,7 @@ pub fn plan<'a>(
             Standing::Apart | Standing::Ready => AssignmentState::Assigned,
             Standing::Unknown | Standing::Absent | Standing::Leaving => AssignmentState::Created,
         };
-        let record = best(wanted, current, matching);
+        let record = best(wanted, current);
         let mut create = |beside: Option<&Assignment>| {
             let beside = beside.map(|record| &record.id);
             let id = name(wanted, matching, |id| beside == Some(id) || names.contains(id) || taken(id, &key));
@@ -100,7 +100,7 @@ pub fn plan<'a>(
         };
         match record {
             None => steps.push(Step::Create { wanted: *wanted, id: create(None), state }),
-            Some(record) if fits(wanted, record, matching) => {
+            Some(record) if fits(wanted, record) => {
                 kept.insert(&record.id);
                 if record.state != AssignmentState::Assigned && state == AssignmentState::Assigned {
                     steps.push(Step::Mark { record });
@@ -125,25 +125,26 @@ pub fn plan<'a>(
 }
 
 /// The record to go on with: one that fits, else one that was assigned, else any.
-fn best<'a>(wanted: &Desired<'_>, current: &[&'a Assignment], matching: Matching) -> Option<&'a Assignment> {
+fn best<'a>(wanted: &Desired<'_>, current: &[&'a Assignment]) -> Option<&'a Assignment> {
     let key = wanted.key();
     let same = current.iter().copied().filter(|record| Key::of(record) == key);
     same.min_by_key(|record| {
-        (!fits(wanted, record, matching), record.state != AssignmentState::Assigned, record.id.clone())
+        (!fits(wanted, record), record.state != AssignmentState::Assigned, record.id.clone())
     })
 }
 
 /// Whether the record says what a new one would say. Compared are specs, not resource versions, so
 /// that an edited label or annotation costs nobody a token (W-32), and nothing stays in a deletion
-/// that somebody else began (W-11).
-fn fits(wanted: &Desired<'_>, record: &Assignment, matching: Matching) -> bool {
+/// that somebody else began (W-11). It need not lie where a new one would: a cluster that is adopted
+/// with another reach of matching keeps the records of the original, and nobody waits for a new one.
+fn fits(wanted: &Desired<'_>, record: &Assignment) -> bool {
     let (identity, binding) = (wanted.grant.identity, wanted.grant.binding);
     !record.terminating
         && record.node == *wanted.node
         && record.identity.spec_hash == identity.spec_hash
         && record.binding.id == binding.id
         && record.binding.spec_hash == binding.spec_hash
-        && *record.id.namespace == *home(identity, matching)
+        && is_home(&record.id.namespace, identity)
 }
 
 /// Whether a record may go: ARM comes first (peer contract §2.5), and only if podid will act there.

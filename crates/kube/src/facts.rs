@@ -55,6 +55,6 @@ fn uid(metadata: &ObjectMeta) -> Result<Uid, Unusable> {
 }
 
 /// An empty text means the same as none: Go clients write either.
-fn filled(text: Option<&str>) -> Option<&str> {
+pub(crate) fn filled(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }

@@ -14,6 +14,7 @@
 //! | how does a call end? | [`call`] |
 //! | what has to be applied to a cluster? | [`manifests`] |
 //! | how do the definitions in a cluster become ours? | [`definitions`] |
+//! | what did the original leave in a cluster? | [`survey`] |
 
 pub mod call;
 pub mod client;
@@ -26,6 +27,7 @@ pub mod ledger;
 pub mod lookup;
 pub mod manifests;
 pub mod records;
+pub mod survey;
 #[cfg(test)]
 mod testing;
 pub mod watch;

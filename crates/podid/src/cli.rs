@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[cfg(feature = "lab")]
 use crate::lab;
-use crate::{crds, demo, goflags, manifests, mic, nmi};
+use crate::{adopt, crds, demo, goflags, manifests, mic, nmi};
 
 /// Pod-managed identity for Kubernetes on Azure.
 ///
@@ -35,6 +35,8 @@ enum Command {
     Manifests(manifests::Args),
     /// Bring the definitions of the custom resources in a cluster up to date, which Helm does not
     Crds(crds::Args),
+    /// Prepare a cluster that has aad-pod-identity for podid
+    Adopt(adopt::Args),
     /// See podid work on this machine: a simulated Azure and a small cluster
     #[cfg(feature = "lab")]
     Lab(lab::Args),
@@ -62,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::Nmi(args) => nmi::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Manifests(args) => manifests::run(&args),
+        Command::Adopt(args) => adopt::run(&args),
         Command::Crds(args) => crds::run(&args),
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(&args),

@@ -16,6 +16,7 @@ struct Case {
     standing: Standing,
     records: Vec<Assignment>,
     taken: Vec<ObjectRef>,
+    matching: Matching,
 }
 
 impl Case {
@@ -27,6 +28,7 @@ impl Case {
             standing,
             records: Vec::new(),
             taken: Vec::new(),
+            matching: Matching::ClusterWide,
         }
     }
 
@@ -40,10 +42,10 @@ impl Case {
     /// The steps in words.
     fn steps(&self) -> Vec<String> {
         let lookup = |id: &ObjectRef| Some(&self.identity).filter(|identity| identity.id == *id);
-        let wanted = desired(&self.pod, [&self.binding], lookup, Matching::ClusterWide).desired;
+        let wanted = desired(&self.pod, [&self.binding], lookup, self.matching).desired;
         let current: Vec<&Assignment> = self.records.iter().collect();
         let standing = |_: &NodeName, _: &Identity| self.standing;
-        let steps = plan(&wanted, &current, Matching::ClusterWide, standing, |id, _| self.taken.contains(id));
+        let steps = plan(&wanted, &current, self.matching, standing, |id, _| self.taken.contains(id));
         steps.iter().map(words).collect()
     }
 }
@@ -144,6 +146,18 @@ fn w32_only_an_edited_spec_writes_a_record_anew() {
             Case::new(Standing::Ready).with(edit).steps(),
             ["replace web-ns-app by web-ns-app Assigned"]
         );
+    }
+}
+
+#[test]
+fn a_record_of_the_original_stays_where_it_is_when_matching_becomes_namespaced_or_back() {
+    for matching in [Matching::ClusterWide, Matching::Namespaced] {
+        for namespace in ["default", "ns"] {
+            let mut case = Case::new(Standing::Ready);
+            case.matching = matching;
+            let case = case.with(|record| record.id = ObjectRef::new(namespace, "web-ns-app"));
+            assert_eq!(case.steps(), [""; 0], "{matching:?} {namespace}");
+        }
     }
 }
 

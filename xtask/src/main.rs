@@ -7,6 +7,7 @@ mod bench;
 mod command;
 mod deny;
 mod generate;
+mod image;
 mod leak;
 mod report;
 mod stage;
@@ -55,6 +56,8 @@ enum Command {
     /// They go to target/testassets; the folder with all of them is printed at the end. A program that the folder
     /// KUBEBUILDER_ASSETS holds is taken from there instead.
     Assets(Cluster),
+    /// Build the static binary and pack it as an OCI image (see docs/reference/image.md)
+    Image(image::Options),
     /// Measure; see docs/performance.md for what the figures mean
     Bench {
         /// Run only benches whose name contains this
@@ -99,6 +102,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let assets = assets::prepare(&workspace, cluster.kubernetes)?;
             anyhow::ensure!(assets.missing.is_empty(), "{}", assets.reason);
             println!("{}", assets.folder.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Image(options) => {
+            image::run(&workspace, &options)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Bench { filter } => bench::run(&workspace, filter.as_deref()),

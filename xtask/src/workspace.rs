@@ -1,5 +1,6 @@
 //! Where is everything?
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +17,7 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
     /// Every bench.
     pub(crate) benches: Vec<Bench>,
+    versions: BTreeMap<String, String>,
 }
 
 /// A bench of one of our packages.
@@ -35,6 +37,7 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Package {
     name: String,
+    version: String,
     targets: Vec<Target>,
 }
 
@@ -62,7 +65,14 @@ impl Workspace {
         let metadata: Metadata =
             serde_json::from_slice(&output.stdout).context("cargo metadata printed something unexpected")?;
         let benches = benches(&metadata.packages);
-        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, benches })
+        let versions = metadata.packages.into_iter().map(|package| (package.name, package.version)).collect();
+        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, benches, versions })
+    }
+
+    /// The version of one of our packages.
+    pub(crate) fn version(&self, package: &str) -> anyhow::Result<String> {
+        let version = self.versions.get(package).with_context(|| format!("there is no package {package}"))?;
+        Ok(version.clone())
     }
 
     /// Cargo with `arguments`, to be run in the workspace.

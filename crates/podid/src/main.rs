@@ -26,6 +26,10 @@ mod mic;
 #[cfg(target_os = "linux")]
 mod nmi;
 
+#[cfg(all(target_os = "linux", target_env = "musl"))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     cli::run()

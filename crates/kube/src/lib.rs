@@ -9,6 +9,7 @@
 //! | do we lead? | [`lease`] |
 //! | how are assignments written? | [`records`] |
 //! | how does a component remember something? | [`ledger`] |
+//! | how does a taint go? | [`taint`] |
 //! | how do owners of objects learn of it? | [`events`] |
 //! | how do we reach the API server? | [`client`] |
 //! | how does a call end? | [`call`] |
@@ -28,6 +29,7 @@ pub mod lookup;
 pub mod manifests;
 pub mod records;
 pub mod survey;
+pub mod taint;
 #[cfg(test)]
 mod testing;
 pub mod watch;

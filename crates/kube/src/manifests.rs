@@ -39,6 +39,8 @@ pub struct Install {
     /// User names, besides that of MIC's service account, that may write assignments: that of the
     /// original's MIC during a migration, `system:serviceaccount:NAMESPACE:NAME`.
     pub assignment_writers: Vec<String>,
+    /// Key of the taint that NMI takes off its node when it is ready. With it NMI may patch nodes.
+    pub startup_taint: Option<String>,
 }
 
 /// What can be applied in one piece.
@@ -97,6 +99,7 @@ impl Default for Install {
             settings_in_secret: false,
             namespaced: false,
             assignment_writers: Vec::new(),
+            startup_taint: None,
         }
     }
 }

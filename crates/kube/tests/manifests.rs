@@ -117,6 +117,23 @@ fn workloads_replace_those_of_the_original_in_place() {
 }
 
 #[test]
+fn the_node_agent_may_patch_nodes_only_where_it_has_a_startup_taint_to_remove() {
+    let rights = |install: &Install| {
+        let objects = install.managed().unwrap();
+        let rules = find(&objects, "ClusterRole", "aad-pod-id-nmi-role")["rules"].to_string();
+        let container = &find(&objects, "DaemonSet", "nmi")["spec"]["template"]["spec"]["containers"][0];
+        (rules.contains("nodes"), container["args"].to_string().contains("startup-taint"))
+    };
+    assert_eq!(rights(&Install::default()), (false, false));
+    let tainted = Install { startup_taint: Some("podid.dev/starting".into()), ..Install::default() };
+    assert_eq!(rights(&tainted), (true, true));
+    let objects = tainted.standard().unwrap();
+    let rules = &find(&objects, "ClusterRole", "aad-pod-id-nmi-role")["rules"];
+    let nodes = json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]});
+    assert!(rules.as_array().unwrap().contains(&nodes), "{rules}");
+}
+
+#[test]
 fn managed_mode_knows_no_controller_and_no_assignments() {
     let text = serde_json::to_string(&file("infra/managed-mode-deployment.yaml")).unwrap();
     assert!(!text.contains("azureassignedidentities") && !text.contains("Deployment"), "{text}");

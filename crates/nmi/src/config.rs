@@ -40,6 +40,8 @@ pub struct Config {
     pub holds: Holds,
     /// The DaemonSet that runs the agent, if it is to be watched: with its deletion the redirect goes.
     pub daemon_set: Option<ObjectRef>,
+    /// Key of the taint that keeps pods away from the node until the agent is ready, if it has one.
+    pub startup_taint: Option<String>,
     /// The kubelet's file, if the node must not be on kubenet.
     pub kubelet_config: Option<PathBuf>,
     /// The cloud, for service principals.

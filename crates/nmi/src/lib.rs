@@ -18,6 +18,7 @@ mod run;
 pub mod server;
 pub mod snapshot;
 pub mod source;
+mod taint;
 pub mod world;
 
 pub use config::{Config, Holds};

@@ -17,6 +17,7 @@ use podid_azure::http;
 use podid_azure::imds::Imds;
 use podid_core::answer::{Mode, Terms};
 use podid_core::farewell::Farewell;
+use podid_core::ids::NodeName;
 use podid_kube::client::{ConnectError, NotReady};
 use podid_kube::{Client, client, crd, watch};
 use podid_runtime::admin::{Probe, serve_metrics, serve_probes};
@@ -26,6 +27,7 @@ use podid_runtime::readiness::{Guard, Readiness};
 use podid_runtime::shutdown::Shutdown;
 use podid_runtime::tasks::{TaskDied, Tasks};
 use prometheus_client::registry::Registry;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -40,6 +42,7 @@ use crate::redirect::{self, Redirect, Settings};
 use crate::server::{Parts, Server};
 use crate::snapshot::Snapshot;
 use crate::source::{KubeSecrets, Source, Upstreams};
+use crate::taint;
 use crate::world::{Sources, World};
 
 /// How long requests in hand may take at the end; kubelets grant 30 s in all.
@@ -56,6 +59,7 @@ const HANDOVER_PAUSE: Duration = Duration::from_millis(200);
 struct Redirected {
     active: Arc<AtomicBool>,
     guard: Option<Guard>,
+    ready: oneshot::Sender<()>,
 }
 
 /// Why the agent does not run (any more).
@@ -78,7 +82,7 @@ pub enum Error {
         "node {0} has neither route_localnet nor an IPv4 address towards the metadata service; \
          name one of its addresses with --nmi-listen-address"
     )]
-    Nowhere(podid_core::ids::NodeName),
+    Nowhere(NodeName),
     /// Pods cannot be redirected.
     #[error(transparent)]
     Redirect(#[from] redirect::Error),
@@ -103,7 +107,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let readiness = Readiness::new();
-    let redirected = Redirected { active: Arc::default(), guard: Some(readiness.guard("redirect")) };
+    let (ready, told) = oneshot::channel();
+    let redirected = Redirected { active: Arc::default(), guard: Some(readiness.guard("redirect")), ready };
     let probe = redirected.probe(&readiness);
     let (world, snapshots) =
         World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());
@@ -123,6 +128,12 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
         tasks.spawn("own DaemonSet", follower.run(drained.clone()));
     }
     let limits = Limits::default().within(descriptors::raise());
+    if let Some(key) = config.startup_taint.clone() {
+        tasks.spawn_brief(
+            "startup taint",
+            untaint(cluster.clone(), config.node.clone(), key, told, drained.clone()),
+        );
+    }
     let requests = HttpServer::new("token requests").drain(DRAIN).limits(limits);
     let handler = move |request, peer| server.handle(request, peer);
     let serving = requests.serve(listener, closed.clone(), handler);
@@ -145,6 +156,14 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     leave(redirect, origin.last_farewell().await).await;
     outcome?;
     Ok(ended?)
+}
+
+/// Takes the startup taint off the node once the agent is ready.
+async fn untaint(cluster: Client, node: NodeName, key: String, ready: oneshot::Receiver<()>, end: Shutdown) {
+    tokio::select! {
+        () = end.begun() => {}
+        () = taint::lift(&key, ready, || podid_kube::taint::remove(&cluster, &node, &key)) => {}
+    }
 }
 
 /// Closes or removes the redirect; what is left of it has to be kept.
@@ -316,5 +335,7 @@ impl Redirected {
     fn done(mut self) {
         self.active.store(true, Ordering::Relaxed);
         drop(self.guard.take());
+        // Nobody waits where there is no taint.
+        let _ = self.ready.send(());
     }
 }

@@ -39,6 +39,9 @@ pub struct Args {
     /// system:serviceaccount:NAMESPACE:NAME of another MIC during a migration; may be repeated
     #[arg(long, value_name = "USER")]
     assignment_writer: Vec<String>,
+    /// Key of a taint that new nodes are made with; NMI removes it when it is ready, and may patch nodes for that
+    #[arg(long, value_name = "KEY")]
+    startup_taint: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -99,6 +102,7 @@ impl Args {
             settings_in_secret: self.no_azure_json,
             namespaced: !self.cluster_wide,
             assignment_writers: self.assignment_writer.clone(),
+            startup_taint: self.startup_taint.clone().filter(|key| !key.is_empty()),
         })
     }
 }

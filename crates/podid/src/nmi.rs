@@ -106,6 +106,11 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "nmi")]
     daemonset_name: String,
 
+    /// Key of a taint that new nodes have until the agent can answer their pods; the agent removes it when it is ready.
+    /// Needs the right to get and patch nodes
+    #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true)]
+    startup_taint: String,
+
     /// Start on a node that uses kubenet, too
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -222,6 +227,7 @@ impl Args {
                 interval: Duration::from_secs(self.find_identity_retry_interval),
             },
             daemon_set: self.daemon_set(),
+            startup_taint: Some(self.startup_taint.clone()).filter(|key| !key.is_empty()),
             kubelet_config: (!self.allow_network_plugin_kubenet).then(|| self.kubelet_config.clone()),
             cloud: Cloud::parse(&self.cloud, custom_cloud.as_deref())?,
             allowed_authorities: self.allowed_authority.clone(),
@@ -345,6 +351,13 @@ mod tests {
             Some(ObjectRef::new("podid", "x-nmi"))
         );
         assert_eq!(named(&["--pod-namespace=podid", "--daemonset-name="]), None);
+    }
+
+    #[test]
+    fn there_is_no_startup_taint_unless_it_is_named() {
+        let key = |arguments: &[&str]| config(arguments).unwrap().startup_taint;
+        assert_eq!((key(&[]), key(&["--startup-taint="])), (None, None));
+        assert_eq!(key(&["--startup-taint=podid.dev/starting"]).as_deref(), Some("podid.dev/starting"));
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(super) fn objects(install: &Install, mode: Mode) -> Vec<Value> {
     if mode == Mode::Standard {
         rules.push(own(&["azureassignedidentities"], &["list", "watch"]));
     }
+    if install.startup_taint.is_some() {
+        rules.push(core(&["nodes"], &["get", "patch"]));
+    }
     let mut objects = account(&install.namespace, "nmi", &rules);
     // It must notice when this DaemonSet is deleted: the redirect goes then.
     let itself = json!({
@@ -121,5 +124,6 @@ fn arguments(install: &Install, mode: Mode) -> Vec<String> {
         }
     }
     arguments.push("--metadata-header-required=true".to_owned());
+    arguments.extend(install.startup_taint.iter().map(|key| format!("--startup-taint={key}")));
     arguments
 }

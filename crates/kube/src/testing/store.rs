@@ -132,6 +132,10 @@ impl State {
         let Some(mut object) = self.objects.get(path).cloned() else {
             return failure(404, "NotFound", "not found");
         };
+        let wanted = &change["metadata"]["resourceVersion"];
+        if wanted.is_string() && *wanted != object["metadata"]["resourceVersion"] {
+            return failure(409, "Conflict", "the object has been modified");
+        }
         let uid = object["metadata"]["uid"].clone();
         if kind == "application/json-patch+json" {
             let steps: json_patch::Patch = serde_json::from_value(change.clone()).unwrap();

@@ -32,8 +32,8 @@ pub mod state {
     doc = "Records that a pod on a node uses an identity. MIC writes it and NMI reads it; do not write one by hand."
 )]
 pub struct AzureAssignedIdentitySpec {
-    /// Full copy of the AzureIdentity as it was when it was assigned; in standard mode NMI takes the
-    /// identity from here.
+    /// Full copy of the AzureIdentity as it was when it was assigned. NMI of podid serves the identity as
+    /// it is now; that of aad-pod-identity reads this copy.
     #[serde(rename = "azureIdentityRef", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "embedded_identity")]
     pub azure_identity_ref: Option<Embedded>,

@@ -87,7 +87,7 @@ pub(super) fn embedded_identity(generator: &mut SchemaGenerator) -> Schema {
     let spec = generator.subschema_for::<AzureIdentitySpec>();
     embedded(
         spec,
-        "Full copy of the AzureIdentity as it was when it was assigned; in standard mode NMI takes the identity from here.",
+        "Full copy of the AzureIdentity as it was when it was assigned. NMI of podid serves the identity as it is now; that of aad-pod-identity reads this copy.",
     )
 }
 

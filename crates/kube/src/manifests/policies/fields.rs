@@ -48,7 +48,7 @@ pub(super) fn identity() -> Vec<Value> {
             "'spec.clientPassword.namespace is ' + variables.secretNamespace + ': the Secret must be in the namespace of the identity, ' + object.metadata.namespace + '; move it there, or leave the field out if it is there'",
         ),
         Rule::new(
-            "!variables.isPrincipal || variables.adEndpoint == '' || (isURL(variables.adEndpoint) && url(variables.adEndpoint).getScheme() == 'https' && url(variables.adEndpoint).getHostname() != '' && size(url(variables.adEndpoint).getQuery()) == 0)",
+            "!variables.isPrincipal || variables.adEndpoint == '' || (isURL(variables.adEndpoint) && url(variables.adEndpoint).getScheme() == 'https' && url(variables.adEndpoint).getHostname() != '' && size(url(variables.adEndpoint).getQuery()) == 0 && !variables.adEndpoint.contains('@'))",
             "spec.adEndpoint must be a plain https address such as https://login.microsoftonline.us/; leave it out to use the cloud's own",
         ),
     ];

@@ -1,0 +1,136 @@
+//! Can the plain manifests be applied and removed, and does `podid manifests` print what is asked for?
+
+use std::path::{Path, PathBuf};
+
+use podid_testbed::{ControlPlane, Programs};
+
+use crate::cluster::podid_as;
+
+/// The committed files that an operator applies, in that order.
+const FILES: [&str; 6] = [
+    "infra/deployment-rbac.yaml",
+    "infra/mic-exception.yaml",
+    "infra/secret-access.yaml",
+    "policies/assignment-writers.yaml",
+    "policies/identity-fields.yaml",
+    "demo/demo.yaml",
+];
+/// What is instead of, or beside, another of them.
+const OTHERS: [&str; 8] = [
+    "infra/noazurejson/deployment-rbac.yaml",
+    "infra/managed-mode-deployment.yaml",
+    "demo/aadpodidentity.yaml",
+    "demo/aadpodidentity-secret.yaml",
+    "demo/aadpodidentity-certificate.yaml",
+    "demo/aadpodidentitybinding.yaml",
+    "crds/azureidentity.yaml",
+    "crds/azureassignedidentity.yaml",
+];
+
+fn deploy(file: &str) -> String {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(file);
+    path.to_str().unwrap().to_owned()
+}
+
+/// Its own cluster: what is removed here includes the definitions.
+#[test]
+fn the_committed_files_can_be_applied_and_removed_by_kubectl() {
+    let Some(programs) = Programs::find_or_skip("the committed files are applied and removed") else {
+        return;
+    };
+    let cluster = ControlPlane::start(&programs).unwrap();
+    let everything = || {
+        let kinds = "crd,clusterrole,clusterrolebinding,role,rolebinding,serviceaccount,deployment,daemonset,secret,pod,\
+                     validatingadmissionpolicy,validatingadmissionpolicybinding";
+        let printed = cluster.kubectl(&["get", kinds, "--all-namespaces", "--output=name"]).ok();
+        printed.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = everything();
+    for file in FILES {
+        cluster.kubectl(&["apply", "--filename", &deploy(file)]).ok();
+        if file.ends_with("rbac.yaml") {
+            cluster.kubectl(&["wait", "--for=condition=established", "--timeout=60s", "crd", "--all"]).ok();
+        }
+    }
+    for file in FILES.iter().chain(&OTHERS) {
+        let output = cluster.kubectl(&["apply", "--dry-run=server", "--filename", &deploy(file)]);
+        assert!(output.success() && !output.stderr.contains("Warning: unknown"), "{file}: {output:?}");
+    }
+    let again = cluster.kubectl(&["apply", "--filename", &deploy("infra/deployment-rbac.yaml")]).ok();
+    assert!(again.lines().all(|line| line.ends_with(" unchanged")), "{again}");
+    for file in FILES.iter().rev() {
+        let arguments = ["delete", "--timeout=60s", "--filename", &deploy(file)];
+        cluster.kubectl(&arguments).ok();
+    }
+    let left: Vec<_> = everything().difference(&before).cloned().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn kustomize_puts_an_image_in() {
+    let Some(programs) = Programs::find_or_skip("kustomize puts an image in") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // As deploy/README.md shows it; kustomize wants its files below its own folder.
+    std::fs::copy(deploy("infra/deployment-rbac.yaml"), folder.path().join("standard.yaml")).unwrap();
+    let kustomization = "resources: [standard.yaml]\nimages: [{name: registry.invalid/podid, newName: a.example/podid, newTag: t}]\n";
+    std::fs::write(folder.path().join("kustomization.yaml"), kustomization).unwrap();
+    let output =
+        std::process::Command::new(&programs.kubectl).arg("kustomize").arg(folder.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        text.matches("image: a.example/podid:t").count(),
+        2,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(!text.contains("image: registry.invalid"));
+}
+
+/// Arguments, exit code and what is (or, after `!`, is not) printed.
+#[test]
+fn manifests_are_printed_as_asked_for() {
+    let image = "--image=a.example/podid:1";
+    let cases: [(&[&str], i32, &[&str]); 12] = [
+        (&["standard"], 2, &["podid: no image is given", "cargo xtask image", "--image REGISTRY/podid:TAG"]),
+        (&["managed", "--image="], 2, &["podid: no image is given"]),
+        (&["demo"], 2, &["podid: no image is given"]),
+        (
+            &["standard", image],
+            0,
+            &["--forceNamespaced=true", "image: a.example/podid:1", "azure-json", "!MATCHING", "!NO IMAGE"],
+        ),
+        (&[image], 0, &["kind: Deployment", "kind: DaemonSet", "namespace: default"]),
+        (
+            &["standard", image, "--cluster-wide", "-n", "podid"],
+            0,
+            &["!--forceNamespaced=true", "MATCHING IS CLUSTER-WIDE", "namespace: podid"],
+        ),
+        (
+            &["standard", image, "--no-azure-json"],
+            0,
+            &["!azure-json", "Fill in the Secret", "name: aadpodidentity-admin-secret"],
+        ),
+        (&["standard", image, "--cluster-wide", "--namespaced"], 2, &["cannot be used with"]),
+        (
+            &["managed", image],
+            0,
+            &["namespace: kube-system", "!kind: Deployment", "--operation-mode=managed"],
+        ),
+        (
+            &["policies", "--assignment-writer=system:serviceaccount:x:y"],
+            0,
+            &["podid-identity-fields", "'system:serviceaccount:x:y'"],
+        ),
+        (&["exceptions", "--namespace=podid"], 0, &["name: mic-exception", "namespace: podid"]),
+        (&["crds"], 0, &["azureassignedidentities.aadpodidentity.k8s.io"]),
+    ];
+    for (arguments, code, parts) in cases {
+        let output = podid_as(Path::new("/nowhere"), &[&["manifests"], arguments].concat());
+        assert_eq!(output.code, Some(code), "{output:?}");
+        let text = if code == 0 { &output.stdout } else { &output.stderr };
+        for part in parts {
+            let (part, wanted) = part.strip_prefix('!').map_or((*part, true), |part| (part, false));
+            assert_eq!(text.contains(part), wanted, "{arguments:?}: {part}");
+        }
+    }
+}

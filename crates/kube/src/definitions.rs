@@ -202,3 +202,59 @@ impl From<CallError> for DefinitionError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::needless_pass_by_value)] // `json!` in place reads better than a reference to it.
+    use serde_json::json;
+
+    use super::*;
+
+    fn crd(metadata: Value, conditions: Value) -> CustomResourceDefinition {
+        let mut crd = serde_json::to_value(crate::crd::definition::<crate::crd::AzureIdentity>()).unwrap();
+        crd["metadata"] = metadata;
+        crd["status"] = json!({"conditions": conditions});
+        serde_json::from_value(crd).unwrap()
+    }
+
+    #[test]
+    fn a_definition_is_served_when_it_is_established_and_else_its_condition_says_why() {
+        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "message": format!("{kind} is {status}")});
+        let cases = [
+            (json!([condition("NamesAccepted", "True"), condition("Established", "True")]), None),
+            (json!([condition("Established", "True"), condition("Terminating", "False")]), None),
+            (
+                json!([condition("NamesAccepted", "False"), condition("Established", "False")]),
+                Some("NamesAccepted is False"),
+            ),
+            (json!([condition("NamesAccepted", "True")]), Some("the API server has not looked at it yet")),
+            (json!([]), Some("the API server has not looked at it yet")),
+        ];
+        for (conditions, expected) in cases {
+            let found = unserved(&crd(json!({"name": "x"}), conditions.clone()));
+            assert_eq!(found.as_deref(), expected, "{conditions}");
+        }
+    }
+
+    #[test]
+    fn a_revision_is_a_whole_number_in_our_annotation_and_nothing_else() {
+        for (value, expected) in [("2", Some(2)), ("2.1", None), ("", None), ("-1", None)] {
+            let found = revision(&crd(json!({"annotations": {REVISION_ANNOTATION: value}}), json!([])));
+            assert_eq!(found, expected, "{value:?}");
+        }
+        assert_eq!(revision(&crd(json!({"name": "x"}), json!([]))), None);
+    }
+
+    #[test]
+    fn what_the_api_server_and_kubectl_note_is_no_difference() {
+        let noted = json!({
+            "name": "x", "uid": "u", "resourceVersion": "7", "generation": 2, "creationTimestamp": "2026-11-24T10:00:00Z",
+            "managedFields": [{"manager": "kubectl"}],
+            "annotations": {"a": "b", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+        });
+        let before = plain("x", &crd(noted, json!([{"type": "Established", "status": "True"}]))).unwrap();
+        let after = plain("x", &crd(json!({"name": "x", "annotations": {"a": "b"}}), json!([]))).unwrap();
+        let applied = Applied { name: "x".to_owned(), before: Some(before), after };
+        assert_eq!(applied.outcome(), Outcome::Unchanged);
+    }
+}

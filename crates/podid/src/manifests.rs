@@ -65,10 +65,10 @@ enum What {
 /// Said instead of printing manifests that cannot run.
 const NO_IMAGE: &str = "\
 podid: no image is given, and none is published yet, so there is no default.
-Build one, make it known to the cluster, and name it:
-  cargo xtask image                                      # writes an archive and says where
-  kind load image-archive ARCHIVE                        # a local cluster, or:
-  skopeo copy oci-archive:ARCHIVE docker://REGISTRY/podid:TAG
+Build one, make it known to the cluster, and name it (docs/reference/image.md says more):
+  cargo xtask image                                  # writes archives and says where
+  kind load image-archive ARCHIVE                    # for a local cluster, or push it:
+  skopeo copy --all oci-archive:ARCHIVE docker://REGISTRY/podid:TAG
   podid manifests ... --image REGISTRY/podid:TAG";
 
 /// Prints what the arguments ask for.

@@ -134,6 +134,21 @@ mod tests {
         serde_json::to_value(schema).unwrap()
     }
 
+    /// A cluster's definitions are compared by their revision, so what differs must not have the same.
+    /// Before a release: raise [`REVISION`] once, and write down what it stands for.
+    #[test]
+    fn a_revision_stands_for_one_set_of_definitions() {
+        let text = serde_json::to_string(&definitions()).unwrap();
+        let sum = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        assert_eq!(
+            (REVISION, sum),
+            (1, 8_792_515_842_614_436_682),
+            "the definitions changed: see the comment of this test"
+        );
+    }
+
     #[test]
     fn no_definition_has_a_status_subresource_required_fields_or_defaults() {
         for crd in definitions() {

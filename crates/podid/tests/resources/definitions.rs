@@ -69,6 +69,9 @@ fn definitions_are_brought_up_to_date_and_newer_ones_are_left_alone() {
     cluster.kubectl_with(&["apply", "--filename=-"], &podid(cluster, &["manifests", "crds"])).ok();
     assert_eq!(podid(cluster, &["crds", "apply"]), all("unchanged"));
 
+    let context = podid_as(&admin, &["crds", "diff", "--context", "other"]);
+    assert!(context.code == Some(2) && context.stderr.contains("no usable context"), "{context:?}");
+
     // A later podid was here.
     annotate(cluster, "99");
     let refused = podid_as(&admin, &["crds", "apply"]);

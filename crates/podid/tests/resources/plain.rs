@@ -46,6 +46,17 @@ fn the_committed_files_can_be_applied_and_removed_by_kubectl() {
         printed.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
     };
     let before = everything();
+    // Managed mode's three definitions first, by our own command; kubectl goes on from there.
+    let admin = cluster.admin_kubeconfig();
+    let foreseen = podid_as(&admin, &["crds", "diff", "--managed"]);
+    assert_eq!((foreseen.code, foreseen.stdout.matches("--- LIVE/").count()), (Some(1), 3), "{foreseen:?}");
+    for dry in [true, false] {
+        let arguments =
+            ["crds", "apply", "--managed", if dry { "--dry-run=server" } else { "--dry-run=none" }];
+        let applied = podid_as(&admin, &arguments).ok();
+        assert_eq!(applied.matches(" created").count(), 3, "{applied}");
+        assert_eq!(everything().len() - before.len(), if dry { 0 } else { 3 });
+    }
     for file in FILES {
         cluster.kubectl(&["apply", "--filename", &deploy(file)]).ok();
         if file.ends_with("rbac.yaml") {

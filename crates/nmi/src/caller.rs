@@ -2,7 +2,8 @@
 //!
 //! By the address that its connection comes from, and never by a guess: while an address is unknown
 //! or belongs to two pods, the next snapshot is waited for briefly, then the Kubernetes API is asked
-//! once, and then the caller is told to come again.
+//! once, and then the caller is told to come again. The same where the address leads to another
+//! neighbour than before and the watch may not have heard of its new owner.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::lookup::Lookup;
+use crate::neighbour::{Doubt, Neighbours};
 use crate::snapshot::{Owner, Resident, Snapshot};
 
 /// How long a watch may lag behind a pod that already asks.
@@ -35,22 +37,60 @@ pub(crate) async fn find(
     address: IpAddr,
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
     lookup: &Lookup,
+    neighbours: &Neighbours,
 ) -> Result<Found, Refusal> {
     // A dual-stack listener sees IPv4 pods under mapped addresses.
     let address = address.to_canonical();
     in_step(snapshots).await?;
     let lagging = Instant::now() + LAG;
     loop {
-        if let Owner::One(resident) = snapshots.borrow_and_update().owner(address) {
-            return Ok(Found { resident, by_lookup: false });
+        // Before the snapshot is read, so that what it says is not older than what is doubted.
+        let doubt = neighbours.doubt(address);
+        let owner = snapshots.borrow_and_update().owner(address);
+        if let Owner::One(resident) = owner {
+            return match doubt {
+                None => Ok(Found { resident, by_lookup: false }),
+                Some(doubt) => confirm(resident, address, doubt, lookup, neighbours).await,
+            };
         }
         match tokio::time::timeout_at(lagging, snapshots.changed()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => break,
         }
     }
-    match lookup.owner(address).await {
-        Ok(Owner::One(resident)) => Ok(Found { resident, by_lookup: true }),
+    let doubt = neighbours.doubt(address);
+    let resident = ask(address, doubt, lookup).await?;
+    if let Some(doubt) = doubt {
+        neighbours.settle(address, doubt);
+    }
+    Ok(Found { resident, by_lookup: true })
+}
+
+/// The pod that the watch names, if the API names it, too, after its address has changed its neighbour.
+async fn confirm(
+    resident: Arc<Resident>,
+    address: IpAddr,
+    doubt: Doubt,
+    lookup: &Lookup,
+    neighbours: &Neighbours,
+) -> Result<Found, Refusal> {
+    let live = ask(address, Some(doubt), lookup).await?;
+    // The address of a pod that is going may be another's although nobody has said so yet.
+    if live.pod.uid == resident.pod.uid && !live.pod.terminating {
+        neighbours.settle(address, doubt);
+        return Ok(Found { resident, by_lookup: false });
+    }
+    tracing::warn!(%address, pod = %resident.pod.id, now = %live.pod.id, "an address leads to another neighbour than before");
+    Err(Refusal::trouble(format!(
+        "The address {address} of pod {} has just become another pod's. Connect and ask again.",
+        resident.pod.id
+    )))
+}
+
+/// Whose address it is by the word of the API, which was given after `doubt` arose.
+async fn ask(address: IpAddr, doubt: Option<Doubt>, lookup: &Lookup) -> Result<Arc<Resident>, Refusal> {
+    match lookup.owner(address, doubt.map(|doubt| doubt.since)).await {
+        Ok(Owner::One(resident)) => Ok(resident),
         Ok(Owner::Nobody) => Err(Refusal::trouble(format!(
             "No pod of this node has the address {address}. If it belongs to a pod, ask again shortly; \
              the pod's status.podIP must show it."

@@ -10,6 +10,7 @@ pub mod forward;
 mod kubenet;
 pub mod lookup;
 pub mod metrics;
+pub mod neighbour;
 mod origin;
 mod record;
 pub mod redirect;

@@ -14,6 +14,7 @@ use podid_core::ids::NodeName;
 use podid_kube::call::CallError;
 use podid_kube::{Client, lookup};
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
 
 use crate::metrics::Metrics;
 use crate::snapshot::{Owner, Resident};
@@ -43,9 +44,9 @@ pub struct Lookup {
     last: Mutex<Option<Seen>>,
 }
 
-/// An answer and its age.
+/// An answer, and when the question was put.
 struct Seen {
-    at: tokio::time::Instant,
+    asked: Instant,
     pods: Result<Vec<Pod>, String>,
 }
 
@@ -72,12 +73,18 @@ impl Lookup {
         Self { pods: Box::new(pods), metrics, last: Mutex::new(None) }
     }
 
-    /// Whose address `address` is by the API's own word.
-    pub async fn owner(&self, address: IpAddr) -> Result<Owner, String> {
+    /// Whose address `address` is by the API's own word, which is not older than `since`.
+    pub async fn owner(&self, address: IpAddr, since: Option<Instant>) -> Result<Owner, String> {
         let mut last = self.last.lock().await;
         let seen = match last.take() {
-            Some(seen) if seen.at.elapsed() < PAUSE => seen,
-            _ => self.ask().await,
+            Some(seen) if seen.asked.elapsed() < PAUSE && since.is_none_or(|since| seen.asked > since) => {
+                seen
+            }
+            Some(seen) => {
+                sleep_until(seen.asked + PAUSE).await;
+                self.ask().await
+            }
+            None => self.ask().await,
         };
         let owner = seen.pods.as_ref().map(|pods| among(pods, address)).map_err(Clone::clone);
         *last = Some(seen);
@@ -85,12 +92,13 @@ impl Lookup {
     }
 
     async fn ask(&self) -> Seen {
+        let asked = Instant::now();
         let pods = self.pods.list().await.map_err(|error| error.to_string());
         if let Err(error) = &pods {
             self.metrics.kubernetes_error("get_pod_list");
             tracing::warn!(error, "cannot list this node's pods to find a caller");
         }
-        Seen { at: tokio::time::Instant::now(), pods }
+        Seen { asked, pods }
     }
 }
 

@@ -37,6 +37,7 @@ use crate::forward::Forward;
 use crate::kubenet::{self, Kubenet};
 use crate::lookup::{KubePods, Lookup};
 use crate::metrics::Metrics;
+use crate::neighbour::Neighbours;
 use crate::origin::{Follower, Origin};
 use crate::redirect::{self, Redirect, Settings};
 use crate::server::{Parts, Server};
@@ -83,6 +84,9 @@ pub enum Error {
          name one of its addresses with --nmi-listen-address"
     )]
     Nowhere(NodeName),
+    /// The kernel does not tell of neighbours.
+    #[error("cannot listen over netlink for pods that take over an address: {0}")]
+    Neighbours(std::io::Error),
     /// Pods cannot be redirected.
     #[error(transparent)]
     Redirect(#[from] redirect::Error),
@@ -114,7 +118,8 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
         World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());
     let (origin, follower) = origin(&config, &cluster);
     let fetches = TaskTracker::new();
-    let parts = parts(&config, &cluster, &metrics, &fetches, &shutdown);
+    let (neighbours, neighbour_notices) = Neighbours::watched().map_err(Error::Neighbours)?;
+    let parts = parts(&config, &cluster, &metrics, neighbours, &fetches, &shutdown);
     let server = Server::new(parts, snapshots.clone());
 
     // A part that dies begins `shutdown`. Then the redirect is closed, `closed` ends the listener, and
@@ -124,6 +129,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     tasks.spawn("probes", serve_probes(probes, drained.clone(), probe));
     tasks.spawn("metrics", serve_metrics(scrapes, drained.clone(), Arc::new(registry)));
     tasks.spawn("world", world.run(drained.clone()));
+    tasks.spawn("neighbours", neighbour_notices.run(drained.clone()));
     if let Some(follower) = follower {
         tasks.spawn("own DaemonSet", follower.run(drained.clone()));
     }
@@ -294,6 +300,7 @@ fn parts(
     config: &Config,
     cluster: &Client,
     metrics: &Metrics,
+    neighbours: Neighbours,
     fetches: &TaskTracker,
     draining: &Shutdown,
 ) -> Parts {
@@ -316,6 +323,7 @@ fn parts(
             hold_under_way: config.holds.under_way(),
         },
         lookup: Lookup::new(KubePods::new(cluster.clone(), config.node.clone()), metrics.clone()),
+        neighbours,
         source: Source::new(upstreams, metrics.clone(), fetches.clone()),
         forward: Forward::new(http, config.metadata.into()),
         metrics: metrics.clone(),

@@ -24,6 +24,7 @@ use crate::clock::WallClock;
 use crate::forward::{Carried, Forward};
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
+use crate::neighbour::Neighbours;
 use crate::record::{Outcome, Record};
 use crate::reply::{self, Reply};
 use crate::snapshot::Snapshot;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub terms: Terms,
     /// Asks the Kubernetes API about addresses that nobody told of.
     pub lookup: Lookup,
+    /// Tells whether an address still leads to whom it led before.
+    pub neighbours: Neighbours,
     /// Where tokens come from.
     pub source: Source,
     /// The way to the real IMDS.
@@ -114,7 +117,7 @@ impl Server {
     ) -> Reply {
         let mut record = Record::begin(&self.parts.metrics, TOKEN_ROUTE);
         record.resource(&wanted.resource);
-        let found = match caller::find(peer, &mut self.snapshots, &self.parts.lookup).await {
+        let found = match self.caller(peer).await {
             Ok(found) => found,
             Err(refusal) => return record.refuse(&refusal),
         };
@@ -168,7 +171,7 @@ impl Server {
 
     /// Everything that only excepted pods may ask IMDS.
     async fn other<B: Carried>(mut self, request: HttpRequest<B>, peer: IpAddr) -> Reply {
-        let refusal = match caller::find(peer, &mut self.snapshots, &self.parts.lookup).await {
+        let refusal = match self.caller(peer).await {
             Ok(found) if self.excepts(&found.resident.pod) => {
                 match self.pass_on(request, peer, found).await {
                     Ok(reply) => return reply,
@@ -199,6 +202,10 @@ impl Server {
             "The AzurePodIdentityException of pod {} went away while IMDS was asked. Ask again.",
             found.resident.pod.id
         )))
+    }
+
+    async fn caller(&mut self, peer: IpAddr) -> Result<Found, Refusal> {
+        caller::find(peer, &mut self.snapshots, &self.parts.lookup, &self.parts.neighbours).await
     }
 
     fn excepts(&self, pod: &Pod) -> bool {

@@ -30,6 +30,7 @@ use podid_kube::watch::{Change, Changes, Fact};
 use podid_nmi::forward::Forward;
 use podid_nmi::lookup::{ListPods, Lookup};
 use podid_nmi::metrics::Metrics;
+use podid_nmi::neighbour::Neighbours;
 use podid_nmi::server::{Parts, Server};
 use podid_nmi::source::{ReadSecret, Source, Upstreams};
 use podid_nmi::world::{Sources, World};
@@ -83,6 +84,7 @@ pub(crate) fn start(imds: SocketAddr, log: Dispatch) -> Place {
                 hold_under_way: Duration::from_secs(5),
             },
             lookup: Lookup::new(NoKubernetes, metrics.clone()),
+            neighbours: Neighbours::default(),
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
             forward: Forward::new(client, imds),
             metrics,

@@ -5,7 +5,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+use podid_nmi::neighbour::Neighbours;
 use podid_nmi::redirect::{Error, Redirect, Settings, cleanup};
+use podid_runtime::shutdown::Shutdown;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
@@ -28,6 +30,22 @@ pub(crate) fn runtime() -> Runtime {
 /// Removes the redirect from a node.
 pub(crate) fn clean_up(node: &Namespace) -> Result<bool, Error> {
     node.run(|| runtime().block_on(cleanup()))
+}
+
+/// Follows the node's neighbours until the end of the process.
+pub(crate) fn follow_neighbours(node: &Namespace) -> Neighbours {
+    let (tell, told) = mpsc::channel();
+    let node = node.clone();
+    thread::spawn(move || {
+        node.run(|| {
+            runtime().block_on(async {
+                let (neighbours, follower) = Neighbours::watched().expect("netlink");
+                tell.send(neighbours).expect("somebody waits");
+                follower.run(Shutdown::new()).await;
+            });
+        });
+    });
+    told.recv().expect("the follower starts")
 }
 
 // === impl Agent ===

@@ -12,6 +12,7 @@ use podid_nmi::redirect::{Destination, Error, Redirect, Settings, decide, detect
 
 use crate::agent::{Agent, SETTINGS, clean_up, runtime, start_process};
 use crate::intruder::{Damage, EVERY_DAMAGE, add_leftover, damage, dnat_everything, dnat_nothing};
+use crate::neighbours;
 use crate::world::{
     BRIDGE, LISTENER, METADATA, NODE, ROUTED, World, ask, loopback_route, nmi_heard, route_localnet,
 };
@@ -39,6 +40,8 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("a_redirect_that_cannot_be_closed_is_closed_as_soon_as_it_can", closing_again),
     ("removing_opens_the_way_to_the_metadata_service", removing),
     ("connections_older_than_the_redirect_end", old_connections),
+    ("an_address_that_goes_to_another_pod_is_doubted_and_no_other", neighbours::moved_address),
+    ("addresses_behind_a_link_that_goes_are_doubted", neighbours::link_gone),
     ("cleaning_up_twice_is_no_error", cleaning_up),
     ("cleaning_up_under_a_running_nmi_is_refused", cleaning_up_under_a_running_nmi),
     ("senseless_settings_are_refused", senseless_settings),
@@ -357,7 +360,7 @@ fn own_address(world: &World) -> Option<Ipv4Addr> {
 }
 
 /// Waits for something that another thread is about to bring about.
-fn until(condition: impl Fn() -> bool, what: impl Fn() -> String) {
+pub(crate) fn until(condition: impl Fn() -> bool, what: impl Fn() -> String) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < REPAIRED_AFTER, "{}", what());

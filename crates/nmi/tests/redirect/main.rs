@@ -13,6 +13,7 @@
 mod agent;
 mod cases;
 mod intruder;
+mod neighbours;
 mod world;
 
 use std::os::unix::process::CommandExt;

@@ -148,10 +148,7 @@ impl World {
             links.link().add(LinkBridge::new("cbr0").build()).execute().await.expect("bridge");
             let bridge = up(links, "cbr0", Some(BRIDGE)).await;
             direct(links, BRIDGED, 32, bridge).await;
-            pair(links, "bridged", &bridged).await;
-            let port = up(links, "bridged", None).await;
-            let plug = LinkUnspec::new_with_index(port).controller(bridge).build();
-            links.link().set(plug).execute().await.expect("port");
+            plug(links, "bridged", &bridged).await;
         });
         azure.configure(async |links| {
             up(links, "lo", Some(*METADATA.ip())).await;
@@ -168,13 +165,25 @@ impl World {
             up(links, "eth0", Some(ROUTED)).await;
             default_route(links, "eth0", NEXT_HOP, &mac).await;
         });
-        bridged.configure(async |links| {
-            up(links, "lo", None).await;
-            let link = up(links, "eth0", Some(BRIDGED)).await;
-            via(links, Ipv4Addr::UNSPECIFIED, 0, BRIDGE, link).await;
-        });
+        settle_behind_bridge(&bridged);
         let metadata_calls = azure.serve(METADATA, "imds");
         Self { node, routed, bridged, metadata_calls }
+    }
+
+    /// Ends the bridged pod and gives its address to another one.
+    pub(crate) fn reuse_bridged_address(&self) -> Namespace {
+        let successor = Namespace::new();
+        self.node.configure(async |links| {
+            remove(links, "bridged").await;
+            plug(links, "successor", &successor).await;
+        });
+        settle_behind_bridge(&successor);
+        successor
+    }
+
+    /// Takes the routed pod's link away.
+    pub(crate) fn unplug_routed(&self) {
+        self.node.configure(async |links| remove(links, "routed").await);
     }
 
     /// Starts NMI's part of the conversation.
@@ -266,6 +275,28 @@ async fn pair(links: &Handle, name: &str, other: &Namespace) {
         .set_info_data(InfoData::Veth(InfoVeth::Peer(far)))
         .build();
     links.link().add(message).execute().await.expect("veth pair");
+}
+
+/// A veth pair that ends in the bridge.
+async fn plug(links: &Handle, name: &str, pod: &Namespace) {
+    pair(links, name, pod).await;
+    let (port, bridge) = (up(links, name, None).await, index(links, "cbr0").await);
+    let plug = LinkUnspec::new_with_index(port).controller(bridge).build();
+    links.link().set(plug).execute().await.expect("port");
+}
+
+async fn remove(links: &Handle, name: &str) {
+    let link = index(links, name).await;
+    links.link().del(link).execute().await.expect("link removed");
+}
+
+/// The bridged pod's own side.
+fn settle_behind_bridge(pod: &Namespace) {
+    pod.configure(async |links| {
+        up(links, "lo", None).await;
+        let link = up(links, "eth0", Some(BRIDGED)).await;
+        via(links, Ipv4Addr::UNSPECIFIED, 0, BRIDGE, link).await;
+    });
 }
 
 /// Everything goes to a next hop whose hardware address is known.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use podid_core::answer::Mode;
 use podid_core::facts::{AssignmentState, Phase, Pod};
 
-use super::stage::{METADATA, Stage, TOKEN, VAULT, assignment, client_id, old_pod, pod};
+use super::stage::{Live, METADATA, Stage, TOKEN, VAULT, assignment, client_id, ip, old_pod, pod};
 
 #[tokio::test(start_paused = true)]
 async fn w31_two_live_pods_with_one_address_get_nothing_and_are_both_named() {
@@ -179,4 +179,57 @@ async fn w07_a_pod_called_mic_is_a_pod_like_any_other() {
     let told = stage.send("10.0.0.1", "GET", &format!("{TOKEN}?{VAULT}"), &[METADATA]).await;
     assert_eq!(told.status, 400);
     assert!(stage.imds.seen().is_empty());
+}
+
+/// A pod that the watch knows, while its address may have become another's.
+async fn with_moved_address() -> Stage {
+    let stage = Stage::standard().await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
+    stage.neighbours.moved(ip("10.0.0.1"));
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_was_reused_while_the_watch_is_silent_gets_nothing_of_the_predecessor() {
+    let stage = with_moved_address().await;
+    let terminating = Pod { terminating: true, ..pod("shop", "web", "10.0.0.1") };
+    let answers = [
+        vec![old_pod("shop", "successor", "10.0.0.1")],
+        vec![pod("shop", "web", "10.0.0.1"), old_pod("shop", "successor", "10.0.0.1")],
+        vec![Pod { uid: podid_core::ids::Uid::new("another"), ..pod("shop", "web", "10.0.0.1") }],
+        vec![terminating],
+        vec![],
+    ];
+    for (number, live) in answers.into_iter().enumerate() {
+        stage.cluster.live.lock().unwrap().pods = live;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let told = stage.token("10.0.0.1", "").await;
+        assert_eq!(told.status, 503, "{number}: {}", told.body);
+        assert!(told.retry_after().is_some() && !told.body.contains(super::stage::MARK));
+    }
+    stage.cluster.live.lock().unwrap().out_of_reach = true;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(stage.token("10.0.0.1", "").await.status, 503);
+    // The watch wakes up, and the API is there again.
+    stage.cluster.remove_pod(podid_core::ids::ObjectRef::new("shop", "web"));
+    stage.ready_pod("successor", "10.0.0.1").await;
+    let live = Live { pods: vec![pod("shop", "successor", "10.0.0.1")], ..Live::default() };
+    *stage.cluster.live.lock().unwrap() = live;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(stage.token("10.0.0.1", "").await.json()["client_id"], client_id("successor"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_the_api_confirms_is_asked_about_once_and_not_by_an_older_answer() {
+    let stage = with_moved_address().await;
+    let confirmed = vec![pod("shop", "web", "10.0.0.1")];
+    // An answer from before the change is at hand.
+    stage.cluster.live.lock().unwrap().pods = confirmed;
+    assert_eq!(stage.token("10.9.9.9", "").await.status, 503);
+    stage.neighbours.moved(ip("10.0.0.1"));
+    for _ in 0..3 {
+        assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
+    }
+    assert_eq!(stage.cluster.live.lock().unwrap().questions, 2);
 }

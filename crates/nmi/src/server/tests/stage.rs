@@ -39,6 +39,7 @@ use tokio_util::task::TaskTracker;
 use crate::forward::Forward;
 use crate::lookup::{ListPods, Lookup};
 use crate::metrics::Metrics;
+use crate::neighbour::Neighbours;
 use crate::server::{Parts, Server};
 use crate::snapshot::Snapshot;
 use crate::source::{ReadSecret, Source, Upstreams};
@@ -59,6 +60,7 @@ pub(super) struct Stage {
     pub(super) server: Server,
     pub(super) registry: Registry,
     pub(super) draining: Shutdown,
+    pub(super) neighbours: Neighbours,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 }
 
@@ -166,7 +168,7 @@ impl Stage {
         let mut rules =
             Rules { metadata_header_required: true, block_instance_metadata: false, host_token_route: false };
         change(&mut rules);
-        let draining = Shutdown::new();
+        let (draining, neighbours) = (Shutdown::new(), Neighbours::default());
         let parts = Parts {
             rules,
             terms: Terms {
@@ -177,6 +179,7 @@ impl Stage {
                 hold_under_way: Duration::from_secs(50),
             },
             lookup: Lookup::new(LivePods(cluster.live.clone()), metrics.clone()),
+            neighbours: neighbours.clone(),
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
             forward: Forward::new(client, imds.address),
             metrics,
@@ -184,7 +187,7 @@ impl Stage {
             clock,
         };
         let server = Server::new(parts, snapshots.clone());
-        Self { cluster, imds, server, registry, draining, snapshots }
+        Self { cluster, imds, server, registry, draining, neighbours, snapshots }
     }
 
     /// Lets everything happen that needs no time.

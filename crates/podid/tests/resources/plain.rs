@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use podid_testbed::{ControlPlane, Programs};
 
-use crate::cluster::podid_as;
+use crate::cluster::{podid, podid_as, shared};
 
 /// The committed files that an operator applies, in that order.
 const FILES: [&str; 6] = [
@@ -97,11 +97,31 @@ fn kustomize_puts_an_image_in() {
     assert!(!text.contains("image: registry.invalid"));
 }
 
+#[test]
+fn the_api_server_accepts_everything_that_podid_prints() {
+    let Some(cluster) = shared() else { return };
+    let image = "--image=a.example/podid:1";
+    for arguments in [
+        &["standard", image] as &[&str],
+        &["standard", image, "--no-azure-json", "--cluster-wide", "--startup-taint=podid.dev/starting"],
+        &["managed", image],
+        &["policies"],
+        &["exceptions"],
+        &["secret-access"],
+        &["demo", image],
+        &["crds"],
+    ] {
+        let printed = podid(cluster, &[&["manifests"], arguments].concat());
+        let output = cluster.kubectl_with(&["apply", "--dry-run=server", "--filename=-"], &printed);
+        assert!(output.success(), "{arguments:?}: {output:?}");
+    }
+}
+
 /// Arguments, exit code and what is (or, after `!`, is not) printed.
 #[test]
 fn manifests_are_printed_as_asked_for() {
     let image = "--image=a.example/podid:1";
-    let cases: [(&[&str], i32, &[&str]); 12] = [
+    let cases: [(&[&str], i32, &[&str]); 13] = [
         (&["standard"], 2, &["podid: no image is given", "cargo xtask image", "--image REGISTRY/podid:TAG"]),
         (&["managed", "--image="], 2, &["podid: no image is given"]),
         (&["demo"], 2, &["podid: no image is given"]),
@@ -133,6 +153,7 @@ fn manifests_are_printed_as_asked_for() {
             &["podid-identity-fields", "'system:serviceaccount:x:y'"],
         ),
         (&["exceptions", "--namespace=podid"], 0, &["name: mic-exception", "namespace: podid"]),
+        (&["standard", image, "--startup-taint=a/b"], 0, &["--startup-taint=a/b"]),
         (&["crds"], 0, &["azureassignedidentities.aadpodidentity.k8s.io"]),
     ];
     for (arguments, code, parts) in cases {

@@ -1,5 +1,6 @@
 //! Does podid understand what aad-pod-identity wrote, and the other way round?
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use futures::future::join_all;
@@ -10,7 +11,7 @@ use podid_kube::crd::{
     AzureAssignedIdentity, AzureIdentity, AzureIdentityBinding, AzurePodIdentityException, Embedded,
 };
 use podid_kube::records::{self, Record};
-use podid_kube::{client, facts};
+use podid_kube::{client, crd, facts};
 use podid_testbed::ControlPlane;
 use serde_json::{Value, json};
 
@@ -115,6 +116,48 @@ fn assert_understood(cluster: &ControlPlane, namespace: &str) {
             assert_eq!(fact.identity.kind.is_ok(), pod != "bad-copies", "{pod}: {:?}", fact.identity.kind);
         }
     });
+}
+
+/// Every key below `schema` with its type and whether it may be null.
+fn keys(path: &str, schema: &Value, found: &mut BTreeMap<String, String>) {
+    let kind = schema["type"].as_str().unwrap();
+    let item = schema["items"]["type"].as_str().or(schema["additionalProperties"]["type"].as_str());
+    let null = if schema["nullable"] == true { " or null" } else { "" };
+    found.insert(path.to_owned(), format!("{kind} {}{null}", item.unwrap_or_default()));
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        keys(&format!("{path}.{name}"), field, found);
+    }
+}
+
+#[test]
+fn our_definitions_have_the_originals_names_keys_types_and_columns_and_no_others() {
+    let theirs: Vec<Value> = serde_saphyr::from_multiple(include_str!("original/definitions.yaml")).unwrap();
+    let ours: Vec<Value> =
+        crd::definitions().iter().map(|ours| serde_json::to_value(ours).unwrap()).collect();
+    assert_eq!(theirs.len(), ours.len());
+    for theirs in &theirs {
+        let name = &theirs["metadata"]["name"];
+        let ours = ours.iter().find(|ours| ours["metadata"]["name"] == *name).unwrap();
+        for part in ["group", "names", "scope"] {
+            assert_eq!(ours["spec"][part], theirs["spec"][part], "{part} of {name}");
+        }
+        let (ours, theirs) = (&ours["spec"]["versions"], &theirs["spec"]["versions"]);
+        assert_eq!(ours.as_array().unwrap().len(), 1);
+        for part in ["name", "served", "storage", "additionalPrinterColumns"] {
+            assert_eq!(ours[0][part], theirs[0][part], "{part} of {name}");
+        }
+        let read = |version: &Value| {
+            let mut found = BTreeMap::new();
+            keys("", &version["schema"]["openAPIV3Schema"], &mut found);
+            // What every object has, and the state of a copy, which is kept without being described.
+            for free in [".apiVersion", ".kind", ".metadata"] {
+                found.remove(free);
+            }
+            found.retain(|path, _| !path.contains("Ref.status"));
+            found
+        };
+        assert_eq!(read(&ours[0]), read(&theirs[0]), "{name}");
+    }
 }
 
 #[test]

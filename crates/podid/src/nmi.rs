@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use podid_azure::cloud::{CUSTOM_FILE_VARIABLE, Cloud};
 use podid_core::answer::Mode;
 use podid_core::ids::{NodeName, ObjectRef};
 use podid_core::request::Rules;
 use podid_core::select::Matching;
-use podid_nmi::{Config, Holds};
+use podid_nmi::{Config, Holds, redirect};
 use podid_runtime::shutdown::Shutdown;
 
 /// Arguments of the node agent.
@@ -132,7 +132,8 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     custom_user_agent: String,
 
-    /// Remove the redirect that an agent left on this node, and exit; pods reach the metadata service again
+    /// Remove the redirect that an agent left on this node, and exit; pods reach the metadata service again.
+    /// An agent that still runs must be stopped first. Exit codes: 0 removed or nothing there, 1 not removed
     #[arg(long)]
     cleanup: bool,
 
@@ -164,7 +165,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     args.logging.init()?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     if args.cleanup {
-        let removed = runtime.block_on(podid_nmi::redirect::cleanup())?;
+        let removed = runtime.block_on(redirect::cleanup()).map_err(not_cleaned)?;
         println!("{}", if removed { "redirect removed" } else { "there was no redirect" });
         return Ok(ExitCode::SUCCESS);
     }
@@ -175,6 +176,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         podid_nmi::run(config, shutdown).await?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The kernel lets nobody but its owner remove a redirect that is in use.
+fn not_cleaned(error: redirect::Error) -> anyhow::Error {
+    match error {
+        redirect::Error::Held => anyhow!(
+            "an NMI still runs on this node and owns the redirect, so nobody else can remove it. \
+             Stop it first: deleting its DaemonSet removes the redirect, too; if it does not, run this again then."
+        ),
+        other => other.into(),
+    }
 }
 
 /// The original's variable for what `--forceNamespaced` says.
@@ -351,6 +363,13 @@ mod tests {
             Some(ObjectRef::new("podid", "x-nmi"))
         );
         assert_eq!(named(&["--pod-namespace=podid", "--daemonset-name="]), None);
+    }
+
+    #[test]
+    fn a_redirect_in_use_is_not_cleaned_up_and_the_message_says_what_to_stop() {
+        let text = not_cleaned(redirect::Error::Held).to_string();
+        assert!(text.contains("still runs") && text.contains("deleting its DaemonSet"), "{text}");
+        assert!(not_cleaned(redirect::Error::Denied).to_string().contains("NET_ADMIN"));
     }
 
     #[test]

@@ -55,10 +55,6 @@ impl Report {
 
     /// The last line: how many of what, and what to do next.
     fn summary(&self) -> String {
-        let count = |level, one, many| match self.count(level) {
-            1 => format!("1 {one}"),
-            number => format!("{number} {many}"),
-        };
         let next = match (self.count(Level::Blocks), self.has_changes(), self.is_complete()) {
             (1.., ..) => format!("Deal with what blocks first; then {PAGE}."),
             (_, true, _) => format!("Decide on each change; then {PAGE}."),
@@ -66,10 +62,10 @@ impl Report {
             _ => format!("Nothing changes for anybody. Next: {PAGE}."),
         };
         format!(
-            "{}, {}, {}. {next}",
-            count(Level::Blocks, "blocks", "block"),
-            count(Level::Changes, "changes something", "change something"),
-            count(Level::Note, "note", "notes"),
+            "blocks: {}, changes: {}, notes: {}. {next}",
+            self.count(Level::Blocks),
+            self.count(Level::Changes),
+            self.count(Level::Note),
         )
     }
 }

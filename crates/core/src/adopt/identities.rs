@@ -62,9 +62,9 @@ fn authority(view: &View<'_>, identity: &Identity) -> Option<Finding> {
         code: Code::Authority,
         level: Level::Changes,
         object: object(identity),
-        change: format!("podid does not send its credential to adEndpoint: {why}"),
-        action: "Remove spec.adEndpoint if it names the usual cloud; else allow the host: --allowed-authority HOST of \
-                 podid's agent (nmi.extraArgs in the chart)."
+        change: format!("podid does not send its credential to adEndpoint: {}.", why.trim_end_matches('.')),
+        action: "Remove spec.adEndpoint if it names the usual cloud; else allow the host, if https is spoken there: --set \
+                 'nmi.allowedAuthorities={HOST}'"
             .to_owned(),
     })
 }

@@ -1,0 +1,116 @@
+//! Which Azure does the controller under test meet? The lab's, behind a proxy that leads Azure's names to it.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use podid_lab::azure::pki::Authority;
+use podid_lab::azure::{ArmId, Azure, ManagedIdentity, Role, Service, Settings, Trace};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::broadcast::Receiver;
+use tokio_util::sync::CancellationToken;
+
+const SECRET: &str = "the secret of the application";
+
+/// A scale set with two instances and one identity on it.
+pub(crate) struct SimulatedAzure {
+    azure: Azure,
+    pub(crate) scale_set: ArmId,
+    pub(crate) identity: ManagedIdentity,
+    application: String,
+    proxy: SocketAddr,
+    files: tempfile::TempDir,
+    traces: Receiver<Trace>,
+    _runtime: Runtime,
+}
+
+// === impl SimulatedAzure ===
+
+impl SimulatedAzure {
+    pub(crate) fn start() -> Self {
+        let azure = Azure::new(Settings::default()).unwrap();
+        let group = azure.create_group("nodes");
+        let scale_set = azure.create_scale_set(&group, "pool").unwrap();
+        for node in ["node-1", "node-2"] {
+            azure.add_instance(&scale_set, node).unwrap();
+        }
+        let identity = azure.create_identity(&group, "app").unwrap();
+        azure.attach(&scale_set, &identity).unwrap();
+        let application = azure.register_application("mic");
+        azure.grant(&application.principal_id, Role::Contributor, &group);
+        azure.grant(&application.principal_id, Role::ManagedIdentityOperator, &group);
+        azure.add_client_secret(&application.client_id, SECRET, Duration::from_hours(1)).unwrap();
+        let traces = azure.subscribe();
+
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let authority = Authority::new("lab").unwrap();
+        let files = tempfile::tempdir().unwrap();
+        std::fs::write(files.path().join("ca.pem"), authority.ca_pem()).unwrap();
+        let (tls, proxy) = runtime.block_on(async { (listener().await, listener().await) });
+        let (to, address) = (tls.local_addr().unwrap(), proxy.local_addr().unwrap());
+        let server = azure.clone();
+        runtime.spawn(async move { server.serve_tls(tls, &authority, CancellationToken::new()).await });
+        runtime.spawn(forward(proxy, to));
+        Self {
+            azure,
+            scale_set,
+            identity,
+            application: application.client_id,
+            proxy: address,
+            files,
+            traces,
+            _runtime: runtime,
+        }
+    }
+
+    /// Tells a controller how to reach it, as the Secret of an installation without azure.json does.
+    pub(crate) fn introduce(&self, command: &mut Command) {
+        command
+            .env("CLOUD", "AzurePublicCloud")
+            .env("TENANT_ID", self.azure.tenant())
+            .env("SUBSCRIPTION_ID", self.azure.subscription())
+            .env("RESOURCE_GROUP", "nodes")
+            .env("CLIENT_ID", &self.application)
+            .env("CLIENT_SECRET", SECRET)
+            .env("SSL_CERT_FILE", self.files.path().join("ca.pem"))
+            // The client for Kubernetes knows nothing of this one.
+            .env("ALL_PROXY", format!("http://{}", self.proxy))
+            .env_remove("HTTPS_PROXY")
+            .env_remove("https_proxy")
+            .env("NO_PROXY", "127.0.0.1");
+    }
+
+    /// What ARM was asked since the last look: method and path.
+    pub(crate) fn asked(&mut self) -> Vec<String> {
+        let mut asked = Vec::new();
+        while let Ok(trace) = self.traces.try_recv() {
+            if trace.service == Service::Arm {
+                asked.push(trace.what);
+            }
+        }
+        asked
+    }
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// A proxy that leads every `CONNECT` to one address.
+async fn forward(listener: TcpListener, to: SocketAddr) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            let mut client = BufReader::new(stream);
+            let mut line = String::new();
+            while client.read_line(&mut line).await.is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            let mut server = TcpStream::connect(to).await.unwrap();
+            client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+            let _ = copy_bidirectional(&mut client, &mut server).await;
+        });
+    }
+}

@@ -41,11 +41,11 @@ pub(super) fn identity() -> Vec<Value> {
             "spec.clientPassword.name is missing: a service principal (type 1 or 2) needs the name of a Secret in its own namespace, such as clientPassword: {name: my-credential}",
         ),
         Rule::new(
-            "!variables.isPrincipal || variables.secretNamespace == '' || variables.secretNamespace == object.metadata.namespace",
+            "!variables.isPrincipal || variables.secretNamespace == '' || variables.secretNamespace == request.namespace",
             "spec.clientPassword.namespace is another one: the Secret must be in the identity's own namespace",
         )
         .detailed(
-            "'spec.clientPassword.namespace is ' + variables.secretNamespace + ': the Secret must be in the namespace of the identity, ' + object.metadata.namespace + '; move it there, or leave the field out if it is there'",
+            "'spec.clientPassword.namespace is ' + variables.secretNamespace + ': the Secret must be in the namespace of the identity, ' + request.namespace + '; move it there, or leave the field out if it is there'",
         ),
         Rule::new(
             "!variables.isPrincipal || variables.adEndpoint == '' || (isURL(variables.adEndpoint) && url(variables.adEndpoint).getScheme() == 'https' && url(variables.adEndpoint).getHostname() != '' && size(url(variables.adEndpoint).getQuery()) == 0 && !variables.adEndpoint.contains('@'))",

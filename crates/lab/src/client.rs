@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 pub(crate) use failure::Failure;
 pub(crate) use follow::Seen;
 pub(crate) use kind::{
-    ASSIGNMENTS, CONFIG_MAPS, CRDS, ENDPOINTS, Kind, LEASES, NODES, OF_A_LAB, PODS, SECRETS, SERVICE_ACCOUNTS,
+    ASSIGNMENTS, CONFIG_MAPS, CRDS, ENDPOINTS, Kind, LEASES, NAMESPACES, NODES, OF_A_LAB, PODS, SECRETS,
+    SERVICE_ACCOUNTS,
 };
 
 mod failure;

@@ -99,6 +99,12 @@ impl History {
         }
     }
 
+    /// Forgets all writes before `version`.
+    pub(super) fn forget(&mut self, version: u64) {
+        self.records.clear();
+        self.forgotten = version;
+    }
+
     /// The changes after `version` in order, or the oldest version that can still be asked for.
     pub(super) fn since(
         &self,

@@ -19,9 +19,11 @@ use tokio_util::task::TaskTracker;
 use super::logs::PodLogs;
 use super::status::Status;
 use super::store::Store;
+use fault::Outage;
 
 mod answer;
 mod discovery;
+mod fault;
 mod follow;
 mod objects;
 mod openapi;
@@ -43,6 +45,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 pub struct Access {
     tls: TlsAcceptor,
     digest: Arc<[u8]>,
+    outage: Outage,
 }
 
 /// What a request is answered from.
@@ -50,6 +53,7 @@ struct Server {
     store: Store,
     logs: Arc<dyn PodLogs>,
     digest: Arc<[u8]>,
+    outage: Outage,
     shutdown: CancellationToken,
 }
 
@@ -61,7 +65,8 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) {
-    let server = Arc::new(Server { store, logs, digest: access.digest, shutdown: shutdown.clone() });
+    let Access { tls, digest, outage } = access;
+    let server = Arc::new(Server { store, logs, digest, outage, shutdown: shutdown.clone() });
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -69,10 +74,12 @@ pub async fn serve(
             () = shutdown.cancelled() => break,
         };
         match accepted {
+            // Whoever connects is cut off, as by a crashed server.
+            Ok(_) if server.outage.lasts() => {}
             Ok((stream, _)) => {
                 // A small answer would otherwise wait for the client's delayed acknowledgement, 40 ms.
                 let _ = stream.set_nodelay(true);
-                connections.spawn(serve_connection(server.clone(), access.tls.clone(), stream));
+                connections.spawn(serve_connection(server.clone(), tls.clone(), stream));
             }
             Err(error) => {
                 // Out of descriptors, most likely: others will close theirs.
@@ -89,12 +96,14 @@ async fn serve_connection(server: Arc<Server>, tls: TlsAcceptor, stream: TcpStre
     let shutdown = server.shutdown.clone();
     let handshake = tokio::time::timeout(HANDSHAKE, tls.accept(stream));
     let Some(Ok(Ok(stream))) = shutdown.run_until_cancelled(handshake).await else { return };
-    let service = service_fn(|request| answer_one(server.clone(), request));
+    let of_connection = server.clone();
+    let service = service_fn(move |request| answer_one(of_connection.clone(), request));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_mins(5));
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        () = server.outage.begun() => return,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             // A client that does not take its answer is left behind.
@@ -118,7 +127,7 @@ async fn answer_one(server: Arc<Server>, request: Request<Incoming>) -> Result<R
 impl Access {
     /// TLS settings of the server, and the one bearer token that is accepted.
     pub fn new(tls: Arc<rustls::ServerConfig>, token: &str) -> Self {
-        Self { tls: tls.into(), digest: digest_of(token.as_bytes()) }
+        Self { tls: tls.into(), digest: digest_of(token.as_bytes()), outage: Outage::new() }
     }
 }
 

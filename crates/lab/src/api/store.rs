@@ -206,6 +206,13 @@ impl Store {
         Ok(Written { object, warnings })
     }
 
+    /// Loses the history of writes: every watch that is open or goes on from before is told 410.
+    pub fn forget(&self) {
+        let mut state = self.locked();
+        state.forget();
+        self.announce(&state);
+    }
+
     /// The version of the last write.
     pub fn version(&self) -> u64 {
         self.locked().version()

@@ -7,10 +7,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, PostParams};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::server::Server;
 
 /// How long anything may take on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -26,7 +29,11 @@ static TURN: Mutex<()> = Mutex::new(());
 /// A lab that runs, until it is stopped or dropped.
 pub(crate) struct Lab {
     process: Child,
+    server: Server,
     home: PathBuf,
+    kubeconfig: PathBuf,
+    /// Where the lab's directory is in.
+    _place: TempDir,
     lines: Arc<Mutex<Vec<String>>>,
     _turn: MutexGuard<'static, ()>,
 }
@@ -35,9 +42,12 @@ pub(crate) struct Lab {
 
 impl Lab {
     /// Starts `podid lab up` with further arguments and waits until it is ready.
-    pub(crate) fn up(arguments: &[&str]) -> Self {
+    pub(crate) fn up(server: Server, arguments: &[&str]) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut process = podid().args(["lab", "up"]).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let place = TempDir::new().unwrap();
+        let mut command = podid();
+        command.args(["lab", "up"]).args(server.arguments()).args(arguments).env("TMPDIR", place.path());
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (tell, told) = mpsc::channel();
         let (output, kept) = (BufReader::new(process.stdout.take().unwrap()), lines.clone());
@@ -54,8 +64,20 @@ impl Lab {
             let _ = process.wait();
             panic!("the lab did not start; its messages are above");
         };
-        let home = kubeconfig.parent().unwrap().to_path_buf();
-        Self { process, home, lines, _turn: turn }
+        // A directory for this user, and in it one for this lab.
+        let home = only(&only(place.path()));
+        Self { process, server, home, kubeconfig, lines, _place: place, _turn: turn }
+    }
+
+    /// Does something while no lab runs.
+    pub(crate) fn alone<T>(act: impl FnOnce() -> T) -> T {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        act()
+    }
+
+    /// The API server that it has.
+    pub(crate) fn server(&self) -> Server {
+        self.server
     }
 
     /// Process ids of the supervisor, which the user started, and of the lab inside.
@@ -77,21 +99,68 @@ impl Lab {
 
     /// Creates an object.
     pub(crate) fn create(&self, object: &Value) -> Result<(), kube::Error> {
-        let (group, version) = object["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap_or(("", "v1"));
-        let kind = object["kind"].as_str().unwrap();
-        let kind = GroupVersionKind::gvk(group, version, kind);
-        let resource = ApiResource::from_gvk(&kind);
         let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
-        let namespace = object.metadata.namespace.clone();
+        self.on(&serde_json::to_value(&object).unwrap(), async |api| {
+            api.create(&PostParams::default(), &object).await.map(drop)
+        })
+    }
+
+    /// An object as it is now, by `apiVersion`, `kind`, namespace and name.
+    pub(crate) fn get(&self, object: &Value) -> Option<Value> {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let found = self.on(object, async |api| api.get_opt(name).await).unwrap();
+        found.map(|object| serde_json::to_value(object).unwrap())
+    }
+
+    /// Deletes an object; `grace` is for pods.
+    pub(crate) fn delete(&self, object: &Value, grace: Option<u32>) {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let how = DeleteParams { grace_period_seconds: grace, ..DeleteParams::default() };
+        self.on(object, async |api| api.delete(name, &how).await.map(drop)).unwrap();
+    }
+
+    /// The assignments in the cluster.
+    pub(crate) fn assignments(&self) -> Vec<Value> {
+        self.try_assignments().unwrap()
+    }
+
+    /// The same; none where the API server does not answer.
+    pub(crate) fn try_assignments(&self) -> Option<Vec<Value>> {
+        let kind = json!({"apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzureAssignedIdentity"});
+        let list = self.on(&kind, async |api| api.list(&ListParams::default()).await).ok()?;
+        Some(list.items.iter().map(|object| serde_json::to_value(object).unwrap()).collect())
+    }
+
+    /// Sends an empty POST to the API server.
+    pub(crate) fn post(&self, path: &str) {
+        let request = http::Request::post(path).body(Vec::new()).unwrap();
+        self.run(async |client| client.request_text(request).await.map(drop)).unwrap();
+    }
+
+    fn on<T>(
+        &self,
+        object: &Value,
+        act: impl AsyncFnOnce(kube::Api<DynamicObject>) -> Result<T, kube::Error>,
+    ) -> Result<T, kube::Error> {
+        let (group, version) = object["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap_or(("", "v1"));
+        let kind = GroupVersionKind::gvk(group, version, object["kind"].as_str().unwrap());
+        let resource = ApiResource::from_gvk(&kind);
+        self.run(async |client| {
+            act(match object["metadata"]["namespace"].as_str() {
+                Some(namespace) => kube::Api::namespaced_with(client, namespace, &resource),
+                None => kube::Api::all_with(client, &resource),
+            })
+            .await
+        })
+    }
+
+    fn run<T>(
+        &self,
+        act: impl AsyncFnOnce(kube::Client) -> Result<T, kube::Error>,
+    ) -> Result<T, kube::Error> {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let client =
-                podid_kube::client::connect(Some(&self.home.join("kubeconfig")), "stories").await.unwrap();
-            let api: kube::Api<DynamicObject> = match namespace {
-                Some(namespace) => kube::Api::namespaced_with(client, &namespace, &resource),
-                None => kube::Api::all_with(client, &resource),
-            };
-            api.create(&PostParams::default(), &object).await.map(drop)
+            act(podid_kube::client::connect(Some(&self.kubeconfig), "stories").await.unwrap()).await
         })
     }
 
@@ -118,20 +187,34 @@ impl Lab {
 
     /// Creates the application's identity and a binding to it, both called `name`.
     pub(crate) fn bind(&self, namespace: &str, name: &str) {
+        let (id, client) = (self.variable("IDENTITY_RESOURCE_ID"), self.variable("IDENTITY_CLIENT_ID"));
+        self.bind_to(namespace, name, name, (&id, &client));
+    }
+
+    /// Creates an identity with this resource id and client id and a binding to it, both called `name`.
+    pub(crate) fn bind_to(&self, namespace: &str, name: &str, selector: &str, (id, client): (&str, &str)) {
         let meta = json!({"name": name, "namespace": namespace});
         self.create(&json!({
             "apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzureIdentity", "metadata": meta,
-            "spec": {
-                "type": 0, "resourceID": self.variable("IDENTITY_RESOURCE_ID"),
-                "clientID": self.variable("IDENTITY_CLIENT_ID"),
-            },
+            "spec": {"type": 0, "resourceID": id, "clientID": client},
         }))
         .unwrap();
         self.create(&json!({
             "apiVersion": "aadpodidentity.k8s.io/v1", "kind": "AzureIdentityBinding", "metadata": meta,
-            "spec": {"azureIdentity": name, "selector": name},
+            "spec": {"azureIdentity": name, "selector": selector},
         }))
         .unwrap();
+    }
+
+    /// The cluster's own identity, which is on the scale set from the beginning: resource id and client id.
+    pub(crate) fn own_identity(&self) -> (String, String) {
+        let file: Value = serde_json::from_slice(&fs::read(self.home.join("azure.json")).unwrap()).unwrap();
+        let application = self.variable("IDENTITY_RESOURCE_ID");
+        let id = application
+            .replace("myIdentityResourceGroup", "MC_podid-lab")
+            .replace("application-identity", "podid-lab-agentpool");
+        assert_ne!(id, application);
+        (id, file["userAssignedIdentityID"].as_str().unwrap().to_owned())
     }
 
     /// Sends a request from a pod, exactly as written; the whole answer.
@@ -142,16 +225,23 @@ impl Lab {
 
     /// Begins such a request and does not wait for its answer.
     pub(crate) fn asking(&self, namespace: &str, pod: &str, target: &str, headers: &[&str]) -> Child {
-        self.get(namespace, pod, "169.254.169.254:80", target, headers)
+        self.request(namespace, pod, "169.254.169.254:80", target, headers)
+    }
+
+    /// Whether such a request has no answer after three seconds.
+    pub(crate) fn holds(&self, namespace: &str, pod: &str, target: &str, headers: &[&str]) -> bool {
+        let mut command = self.exec(namespace, pod);
+        command.args(["timeout", "3"]).arg(example("get")).args(["169.254.169.254:80", target]).args(headers);
+        command.output().unwrap().stdout.is_empty()
     }
 
     /// What a pod gets from any address; nothing where it cannot connect.
     pub(crate) fn knock(&self, namespace: &str, pod: &str, address: &str) -> String {
-        let output = self.get(namespace, pod, address, "/", &[]).wait_with_output().unwrap();
+        let output = self.request(namespace, pod, address, "/", &[]).wait_with_output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn get(&self, namespace: &str, pod: &str, address: &str, target: &str, headers: &[&str]) -> Child {
+    fn request(&self, namespace: &str, pod: &str, address: &str, target: &str, headers: &[&str]) -> Child {
         self.exec(namespace, pod).arg(example("get")).args([address, target]).args(headers).spawn().unwrap()
     }
 
@@ -184,6 +274,10 @@ impl Lab {
             eventually("the lab's processes have ended", || !alive(id));
         }
         eventually("the lab's directory is gone", || !self.home.exists());
+        // Where the lab inside is killed nobody is left to clean up; the next lab does.
+        if (receiver, signal) != (inside, Signal::SIGKILL) {
+            self.server.is_clean();
+        }
         for line in self.lines.lock().unwrap().iter() {
             assert!(!line.contains("straight from a pod"), "a pod reached IMDS itself: {line}");
             assert!(!holds_a_token(line), "a line holds a token");
@@ -208,9 +302,20 @@ impl Drop for Lab {
 }
 
 /// Runs `podid lab demo` with further arguments, alone on this machine.
-pub(crate) fn demo(mut command: Command, arguments: &[&str]) -> Output {
+pub(crate) fn demo(mut command: Command, server: Server, arguments: &[&str]) -> Output {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    command.args(["lab", "demo"]).args(arguments).output().unwrap()
+    let output = command.args(["lab", "demo"]).args(server.arguments()).args(arguments).output().unwrap();
+    server.is_clean();
+    output
+}
+
+/// The one line with which `podid lab up` ends that does not start.
+pub(crate) fn refused(arguments: &[&str]) -> String {
+    let output = podid().args(["lab", "up"]).args(arguments).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(told.trim().lines().count(), 1, "{told}");
+    told
 }
 
 /// The binary under test.
@@ -246,6 +351,13 @@ fn alive(id: i32) -> bool {
     // A zombie has ended; its parent has only not looked yet.
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+/// The only entry of a folder.
+fn only(folder: &Path) -> PathBuf {
+    let entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    entries[0].clone()
 }
 
 /// The processes whose parent is `id`.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::METADATA;
 use crate::lab::{Lab, NAMESPACE, TOKEN, eventually, example};
+use crate::server::Server;
 
 /// The nodes with their address and the next hop of their pods: routed links first, then a bridge.
 const NODES: [(&str, &str, &str); 2] =
@@ -13,7 +14,7 @@ const PORT: &str = "9099";
 
 #[test]
 fn routed_and_bridged_nodes_serve_tokens_and_keep_their_own_loopback_to_themselves() {
-    let lab = Lab::up(&[]);
+    let lab = Lab::up(Server::Embedded, &[]);
     lab.bind(NAMESPACE, "app");
     let (listen, own) = (example("listen"), format!("127.0.0.1:{PORT}"));
     for (node, address, next_hop) in NODES {

@@ -26,7 +26,11 @@ pub(super) async fn respond(server: &Server, request: Request<Incoming>) -> Resu
         Route::AccessReview if head.method == Method::POST => {
             return Ok(reply::object(201, &allow()));
         }
-        Route::AccessReview => return Err(Status::method_not_allowed()),
+        Route::Fault(fault) if head.method == Method::POST => {
+            fault.happen(&server.store, &server.outage, &query)?;
+            return Ok(reply::plain("ok"));
+        }
+        Route::AccessReview | Route::Fault(_) => return Err(Status::method_not_allowed()),
         _ if head.method != Method::GET => return Err(Status::method_not_allowed()),
         Route::Health => return Ok(reply::plain("ok")),
         Route::Version => Some(discovery::version()),

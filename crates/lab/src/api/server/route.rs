@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 
 use super::super::catalogue::{Catalogue, Kind};
 use super::super::resource::NAMESPACES;
+use super::fault::Fault;
 
 /// What a request is about.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) enum Route<'a> {
     Document(String, String),
     /// "May I?"
     AccessReview,
+    /// What tests want to go wrong.
+    Fault(Fault),
     Objects(Target<'a>),
 }
 
@@ -54,6 +57,7 @@ pub(super) fn parse<'a>(catalogue: &'a Catalogue, path: &str) -> Option<Route<'a
         ["openapi", "v3"] => Some(Route::Documents),
         ["openapi", "v3", "api", version] => Some(Route::Document(String::new(), version.into())),
         ["openapi", "v3", "apis", group, version] => Some(Route::Document(group.into(), version.into())),
+        ["podid.dev", fault] => Fault::named(fault).map(Route::Fault),
         ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] => Some(Route::AccessReview),
         ["api", version, ref rest @ ..] => target(catalogue, "", version, rest).map(Route::Objects),
         ["apis", group, version, ref rest @ ..] => {

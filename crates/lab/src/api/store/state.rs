@@ -79,6 +79,12 @@ impl State {
         last
     }
 
+    /// Forgets how it came to be what it is.
+    pub(super) fn forget(&mut self) {
+        self.version += 1;
+        self.history.forget(self.version);
+    }
+
     /// Whether a namespace holds anything.
     pub(super) fn is_empty(&self, catalogue: &Catalogue, namespace: &str) -> bool {
         catalogue.namespaced().all(|resource| self.list(resource, namespace).next().is_none())

@@ -338,3 +338,17 @@ async fn watch_that_fell_behind_is_told_so_and_ends() {
     assert_eq!(changes.next().await.unwrap().unwrap_err().code, 410);
     assert!(changes.next().await.is_none());
 }
+
+#[tokio::test]
+async fn watch_that_is_up_to_date_is_told_when_history_is_lost() {
+    let store = store();
+    let version = store.version();
+    let watch = |version| Box::pin(store.watch(&PODS, "", Selector::default(), version).unwrap());
+    let mut open = watch(version);
+    store.forget();
+    assert_eq!(open.next().await.unwrap().unwrap_err().code, 410);
+    assert!(open.next().await.is_none());
+    let mut next = watch(store.version());
+    store.create(&PODS, "default", pod("p")).unwrap();
+    assert_eq!(next.next().await.unwrap().unwrap().change, Change::Added);
+}

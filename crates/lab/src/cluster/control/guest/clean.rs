@@ -7,13 +7,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::client::{
-    ASSIGNMENTS, CONFIG_MAPS, Client, ENDPOINTS, Failure, Kind, LEASES, NODES, OF_A_LAB, PODS, text,
+    ASSIGNMENTS, CONFIG_MAPS, Client, ENDPOINTS, Failure, Kind, LEASES, NAMESPACES, NODES, OF_A_LAB, PODS,
+    text,
 };
 use crate::cluster::objects::{LAB_SELECTOR, is_of_a_lab};
 use crate::scenario::SYSTEM_NAMESPACE;
 
-/// Longest time until what was deleted is gone.
-const LIMIT: Duration = Duration::from_secs(30);
+/// Longest time until what was deleted is gone: controllers are slow after their API server was away.
+const LIMIT: Duration = Duration::from_mins(1);
 /// Pause between looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -61,8 +62,12 @@ pub(super) async fn clean(client: &Client) -> Result<Cleaned, Failure> {
         for object in labelled(client, *kind).await? {
             cleaned.count(*kind, client.remove(*kind, &object["metadata"]).await)?;
         }
+        // Before the kinds go, since the controller that empties namespaces asks which kinds there are.
+        if *kind == NAMESPACES {
+            gone(client, &[NAMESPACES]).await?;
+        }
     }
-    gone(client).await?;
+    gone(client, OF_A_LAB).await?;
     Ok(cleaned)
 }
 
@@ -89,9 +94,9 @@ async fn labelled(client: &Client, kind: Kind) -> Result<Vec<Value>, Failure> {
 }
 
 /// Waits until the last object has left; controllers of the cluster empty namespaces.
-async fn gone(client: &Client) -> Result<(), Failure> {
+async fn gone(client: &Client, kinds: &[Kind]) -> Result<(), Failure> {
     let wait = async {
-        for kind in OF_A_LAB {
+        for kind in kinds {
             while !labelled(client, *kind).await?.is_empty() {
                 tokio::time::sleep(LOOK).await;
             }

@@ -59,6 +59,12 @@ impl Asked {
         self.send(200, &list);
     }
 
+    /// Answers a page of a list, which goes on at `token`.
+    pub(crate) fn page(self, items: &[Value], token: &str) {
+        let list = json!({"kind": "List", "metadata": {"continue": token}, "items": items});
+        self.send(200, &list);
+    }
+
     /// Answers with a failure.
     pub(crate) fn fail(self, code: u16, reason: &str) {
         let status =

@@ -29,6 +29,17 @@ pub(crate) struct Assets {
     pub(crate) reason: String,
 }
 
+// === impl Assets ===
+
+impl Assets {
+    /// An error that says why, if a program is missing.
+    pub(crate) fn require_all(&self) -> anyhow::Result<()> {
+        let names: Vec<_> = self.missing.iter().map(ToString::to_string).collect();
+        anyhow::ensure!(names.is_empty(), "{} could not be built: {}", names.join(", "), self.reason);
+        Ok(())
+    }
+}
+
 /// Gathers every program, and builds those that are neither given nor built already.
 ///
 /// Without a usable Go the others are `missing`; an error means that a build failed.

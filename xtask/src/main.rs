@@ -4,6 +4,7 @@
 
 mod assets;
 mod bench;
+mod cluster;
 mod command;
 mod deny;
 mod generate;
@@ -41,7 +42,7 @@ enum Command {
         #[arg(long, value_name = "STAGE", value_enum, value_delimiter = ',')]
         only: Vec<Stage>,
         #[command(flatten)]
-        cluster: Cluster,
+        choice: Choice,
     },
     /// Run what needs no test to run: format, clippy, generated files, docs, dependencies
     Lint,
@@ -55,7 +56,17 @@ enum Command {
     ///
     /// They go to target/testassets; the folder with all of them is printed at the end. A program that the folder
     /// KUBEBUILDER_ASSETS holds is taken from there instead.
-    Assets(Cluster),
+    Assets(Choice),
+    /// Run a real API server with played nodes, to try podid on, until Ctrl-C
+    ///
+    /// etcd, kube-apiserver and kube-controller-manager run on this machine, with RBAC on. No container runs: pods
+    /// are only said to be ready. Nothing is left behind, however it ends.
+    Cluster {
+        #[command(flatten)]
+        choice: Choice,
+        #[command(flatten)]
+        options: cluster::Options,
+    },
     /// Build the static binary and pack it as an OCI image (see docs/reference/image.md)
     Image(image::Options),
     /// Measure; see docs/performance.md for what the figures mean
@@ -66,7 +77,7 @@ enum Command {
 }
 
 #[derive(clap::Args)]
-struct Cluster {
+struct Choice {
     /// Build the programs of this Kubernetes, even if KUBEBUILDER_ASSETS has some [default: 1.34]
     #[arg(long, value_name = "VERSION", value_enum, hide_default_value = true)]
     kubernetes: Option<Kubernetes>,
@@ -85,9 +96,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
-        Command::Test { only, cluster } => {
+        Command::Test { only, choice } => {
             let stages = if only.is_empty() { Stage::ALL } else { &only };
-            Ok(report::run(&workspace, stages, cluster.kubernetes))
+            Ok(report::run(&workspace, stages, choice.kubernetes))
         }
         Command::Lint => Ok(report::run(&workspace, Stage::LINT, None)),
         Command::Gen { check: true } => {
@@ -98,16 +109,29 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             generate::write(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Assets(cluster) => {
-            let assets = assets::prepare(&workspace, cluster.kubernetes)?;
-            anyhow::ensure!(assets.missing.is_empty(), "{}", assets.reason);
+        Command::Assets(choice) => {
+            let assets = assets::prepare(&workspace, choice.kubernetes)?;
+            assets.require_all()?;
             println!("{}", assets.folder.display());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Cluster { choice, options } => cluster::run(&workspace, &options, choice.kubernetes),
         Command::Image(options) => {
             image::run(&workspace, &options)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Bench { filter } => bench::run(&workspace, filter.as_deref()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_can_be_asked_for() {
+        Cli::command().debug_assert();
     }
 }

@@ -1,0 +1,123 @@
+//! Can the plain manifests be applied, read about and removed with an ordinary kubectl?
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use podid_testbed::ControlPlane;
+use serde_json::Value;
+
+use crate::cluster;
+
+/// Comes and goes by itself.
+const RESTLESS: [&str; 7] = [
+    "events",
+    "events.events.k8s.io",
+    "leases.coordination.k8s.io",
+    "pods",
+    "replicasets.apps",
+    "controllerrevisions.apps",
+    "endpointslices.discovery.k8s.io",
+];
+
+fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy")
+}
+
+/// Every manifest below `deploy/`, by its path there.
+fn files() -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    let mut folders = vec![deploy()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                files.insert(path.strip_prefix(deploy()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert!(files.len() > 10, "{files:?}");
+    files
+}
+
+fn argument(file: &str) -> String {
+    format!("--filename={}", deploy().join(file).display())
+}
+
+/// Names of everything that stays by itself, and is not being deleted.
+fn inventory(cluster: &ControlPlane) -> BTreeSet<String> {
+    let kinds = cluster.kubectl(&["api-resources", "--verbs=list,delete", "--output=name"]).ok();
+    let kinds: Vec<_> = kinds.lines().filter(|kind| !RESTLESS.contains(kind)).collect();
+    let columns = "--output=custom-columns=K:.kind,S:.metadata.namespace,N:.metadata.name";
+    let printed =
+        cluster.kubectl(&["get", &kinds.join(","), "--all-namespaces", "--no-headers", columns]).ok();
+    printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn every_manifest_is_accepted_applied_and_removed_without_a_trace() {
+    let Some(cluster) = cluster("every_manifest_is_accepted_applied_and_removed_without_a_trace") else {
+        return;
+    };
+    let before = inventory(&cluster);
+    cluster.kubectl(&["apply", &argument("crds")]).ok();
+    cluster.kubectl(&["wait", "--for=condition=Established", "crds", "--all", "--timeout=60s"]).ok();
+    let defined = inventory(&cluster);
+    assert!(defined.len() > before.len());
+    for file in files() {
+        let file = argument(&file);
+        cluster.kubectl(&["apply", &file, "--dry-run=server"]).ok();
+        let applied = cluster.kubectl(&["apply", &file]).ok();
+        assert!(!applied.is_empty(), "{file} holds nothing");
+        let again = cluster.kubectl(&["apply", &file]).ok();
+        // kubectl writes a Secret with `stringData` each time.
+        let unchanged = |line: &str| line.ends_with(" unchanged") || line.starts_with("secret/");
+        assert!(again.lines().all(unchanged), "{file}: {again}");
+        if !file.contains("/crds/") {
+            cluster.kubectl(&["delete", &file, "--timeout=60s"]).ok();
+        }
+        // Removing an installation removes the definitions too, where it brought them.
+        cluster.kubectl(&["apply", &argument("crds")]).ok();
+        assert_eq!(inventory(&cluster), defined, "{file}");
+    }
+    cluster.kubectl(&["delete", &argument("crds"), "--timeout=60s"]).ok();
+    assert_eq!(inventory(&cluster), before);
+}
+
+/// Paths of the fields below `schema`, but those of the copies in an assignment, which the originals explain.
+fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        if field["x-kubernetes-embedded-resource"] != true {
+            fields(field, &path, found);
+        }
+        found.push(path);
+    }
+}
+
+#[test]
+fn kubectl_explains_every_field() {
+    let Some(cluster) = cluster("kubectl_explains_every_field") else { return };
+    cluster.kubectl(&["apply", &argument("crds")]).ok();
+    cluster.kubectl(&["wait", "--for=condition=Established", "crds", "--all", "--timeout=60s"]).ok();
+    let listed = cluster.kubectl(&["get", "crds", "--output=json"]).ok();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let mut paths = Vec::new();
+    for definition in listed["items"].as_array().unwrap() {
+        let plural = definition["spec"]["names"]["plural"].as_str().unwrap();
+        fields(
+            &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"],
+            &format!("{plural}.spec"),
+            &mut paths,
+        );
+    }
+    assert!(paths.contains(&"azureidentities.spec.resourceID".to_owned()), "{paths:?}");
+    for path in paths {
+        let explained = cluster.kubectl(&["explain", &path]).ok();
+        let description =
+            explained.split_once("DESCRIPTION:").map(|(_, rest)| rest.trim()).unwrap_or_default();
+        assert!(description.len() > 10 && !description.starts_with("<empty>"), "{path}: {explained}");
+    }
+    cluster.kubectl(&["delete", &argument("crds"), "--timeout=60s"]).ok();
+}

@@ -1,6 +1,8 @@
 //! Does podid behave on a real Kubernetes, with the rights that its manifests grant and no other?
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, clippy::panic, reason = "these are tests")]
 
+mod exact;
+mod lab;
 mod manifests;
 mod rights;
 

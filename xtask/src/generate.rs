@@ -58,20 +58,26 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The manifests, and the copies of the definitions that the chart has to have in a folder of its own.
-fn folders() -> anyhow::Result<[Folder; 2]> {
+/// The manifests, and the copies that the chart has to have in folders of its own.
+fn folders() -> anyhow::Result<[Folder; 3]> {
     let manifests: BTreeMap<PathBuf, String> = podid_kube::manifests::all()
         .context("cannot generate the manifests")?
         .into_iter()
         .map(|(path, content)| (path.into(), content))
         .collect();
-    let definitions = manifests
-        .iter()
-        .filter_map(|(path, content)| Some((path.strip_prefix("crds").ok()?.to_path_buf(), content.clone())))
-        .collect();
+    let copies = |below: &str| -> BTreeMap<PathBuf, String> {
+        let inside =
+            manifests.iter().filter_map(|(path, content)| Some((path.strip_prefix(below).ok()?, content)));
+        inside.map(|(path, content)| (path.to_path_buf(), content.clone())).collect()
+    };
+    let definitions = copies("crds");
+    // The other policy names MIC's account, which the chart calls after its release.
+    let mut policies = copies("policies");
+    policies.retain(|path, _| path.as_os_str() == "identity-fields.yaml");
     Ok([
         Folder { path: "deploy", wanted: manifests },
         Folder { path: "charts/podid/crds", wanted: definitions },
+        Folder { path: "charts/podid/policies", wanted: policies },
     ])
 }
 

@@ -61,16 +61,3 @@
 {{- end -}}
 {{ $namespaces | uniq | sortAlpha | toJson }}
 {{- end }}
-
-{{/* Identities whose Secret is not in their namespace. One line for each. */}}
-{{- define "podid.foreignSecrets" -}}
-{{- range $key, $identity := .Values.azureIdentities }}
-{{- with $identity.clientPassword }}
-{{- $secret := ternary . (toJson .) (kindIs "string" .) | fromJson }}
-{{- $home := $identity.namespace | default $.Release.Namespace }}
-{{- if ne ($secret.namespace | default $home) $home }}
-  azureIdentities.{{ $key }}: {{ $secret.namespace }}/{{ $secret.name }} to {{ $home }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}

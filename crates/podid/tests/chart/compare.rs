@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::difference::{Leaves, between, index, leaves};
 use crate::helm::{Helm, NAMESPACE, documents};
 
-/// Names in the plain manifests, and in the chart. Longer ones first.
-const NAMES: [(&str, &str); 12] = [
+/// Names in the plain manifests, and in the chart; what contains another comes first.
+const NAMES: [(&str, &str); 13] = [
     ("aad-pod-id-mic-service-account", "podid-mic"),
     ("aad-pod-id-nmi-service-account", "podid-nmi"),
     ("aad-pod-id-mic-ownership-role", "podid-mic-ownership"),
@@ -25,6 +25,7 @@ const NAMES: [(&str, &str); 12] = [
     ("aad-pod-id-mic-role", "podid-mic"),
     ("aad-pod-id-nmi-role", "podid-nmi"),
     ("mic-exception", "podid-mic"),
+    ("add it to this policy", "add it to policies.assignmentWriters.additional of the chart"),
 ];
 
 /// Parts of a path that are names and labels, and whatever is below them.
@@ -123,6 +124,7 @@ fn standard_mode_is_what_rust_generates() {
     let Some(helm) = Helm::find_or_skip("standard_mode_is_what_rust_generates") else { return };
     let mut plain = install().standard().unwrap();
     plain.extend(file("infra/mic-exception.yaml"));
+    plain.extend(install().policies());
     let chart = helm.objects(&["--set=forceNamespaced=false", "--set=podSecurityLabels=false"]);
     assert_same(generated(plain), leaves(&chart), &[&EXCEPTION, &MIC]);
 }
@@ -130,6 +132,10 @@ fn standard_mode_is_what_rust_generates() {
 #[test]
 fn managed_mode_is_what_rust_generates() {
     let Some(helm) = Helm::find_or_skip("managed_mode_is_what_rust_generates") else { return };
-    let chart = helm.objects(&["--set=operationMode=managed", "--set=installMICException=false"]);
+    let chart = helm.objects(&[
+        "--set=operationMode=managed",
+        "--set=installMICException=false",
+        "--set=policies.identityFields.enabled=false",
+    ]);
     assert_same(generated(install().managed().unwrap()), leaves(&chart), &[&MANAGED]);
 }

@@ -3,7 +3,7 @@
 use crate::helm::{Helm, IMAGE, said};
 
 /// Values, and what is said about them.
-const REFUSED: [(&[&str], &str); 22] = [
+const REFUSED: &[(&[&str], &str)] = &[
     (&["--set=operationMode=auto"], "'/operationMode': value must be one of 'standard', 'managed'"),
     (&["--set=mic.replica=1"], "'/mic': additional properties 'replica' not allowed"),
     (&["--set=nmi.updateStrategy.rollingUpdate.maxUnavailible=1"], "'maxUnavailible' not allowed"),
@@ -41,6 +41,14 @@ const REFUSED: [(&[&str], &str); 22] = [
         &["--set=image.repository=r.example/podid:1"],
         "contains a tag or digest; set image.tag or image.digest.",
     ),
+    (
+        &[
+            "--set=azureIdentities.a.type=1",
+            r#"--set-json=azureIdentities.a.clientPassword={"name":"s","namespace":"b"}"#,
+        ],
+        "names a Secret in namespace b; podid reads an identity's Secret only in the identity's own, podid",
+    ),
+    (&["--set=policies.assignmentWriters.additional={it's}"], "'/policies/assignmentWriters/additional/0'"),
 ];
 
 fn refused(helm: &Helm, arguments: &[&str], message: &str) {
@@ -53,7 +61,7 @@ fn refused(helm: &Helm, arguments: &[&str], message: &str) {
 fn what_cannot_work_is_refused_with_its_reason() {
     let Some(helm) = Helm::find_or_skip("what_cannot_work_is_refused_with_its_reason") else { return };
     for (arguments, message) in REFUSED {
-        refused(&helm, &[&IMAGE, arguments].concat(), message);
+        refused(&helm, &[&IMAGE as &[_], arguments].concat(), message);
     }
 }
 

@@ -1,0 +1,20 @@
+{{/* The generated policies say what an object lacks; here they get the release's names and labels. */}}
+
+{{- define "podid.policies.identityFields" -}}
+{{- $prefix := printf "%s-" (include "podid.fullname" .) -}}
+{{- range .Files.Get "policies/identity-fields.yaml" | splitList "\n---\n" }}
+{{- $object := fromYaml . }}
+{{- $_ := set $object.metadata "name" ($object.metadata.name | replace "podid-" $prefix) }}
+{{- $_ := set $object.metadata "labels" (include "podid.labels" $ | fromYaml) }}
+{{- with $object.spec.policyName }}
+{{- $_ := set $object.spec "policyName" (. | replace "podid-" $prefix) }}
+{{- end }}
+---
+{{ toYaml $object }}
+{{- end }}
+{{- end }}
+
+{{/* JSON list of the users who may write assignments. */}}
+{{- define "podid.policies.writers" -}}
+{{ prepend .Values.policies.assignmentWriters.additional (printf "system:serviceaccount:%s:%s" .Release.Namespace (include "podid.mic" .)) | toJson }}
+{{- end }}

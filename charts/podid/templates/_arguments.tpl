@@ -25,6 +25,8 @@
   (list "prometheus-port" $mic.prometheusPort)
   (list "syncRetryDuration" $mic.syncRetryDuration)
   (list "immutable-user-msis" (join "," $mic.immutableUserMSIs))
+  (list "assignment-strategy" $mic.assignmentStrategy)
+  (list "removal-delay" $mic.removalDelay)
   (list "createDeleteBatch" $mic.createDeleteBatch)
   (list "update-user-msi-retry-interval" $mic.updateUserMSIRetryInterval)
   (list "identity-assignment-reconcile-interval" $mic.identityAssignmentReconcileInterval)
@@ -39,6 +41,7 @@
 - nmi
 - --node=$(NODE_NAME)
 {{- list
+  (list "daemonset-name" (include "podid.nmi" .))
   (list "operation-mode" (ternary "" "managed" (ne (include "podid.standard" .) "")))
   (list "forceNamespaced" (ternary "true" "" (ne (include "podid.namespaced" .) "")))
   (list "http-probe-port" $nmi.probePort)
@@ -50,6 +53,7 @@
   (list "retry-attempts-for-created" $nmi.retryAttemptsForCreated)
   (list "retry-attempts-for-assigned" $nmi.retryAttemptsForAssigned)
   (list "find-identity-retry-interval" $nmi.findIdentityRetryIntervalInSeconds)
+  (list "startup-taint" $nmi.startupTaint)
   (list "allow-network-plugin-kubenet" (ternary "true" "" $nmi.allowNetworkPluginKubenet))
   (list "kubelet-config" (ternary "" $nmi.kubeletConfig (eq $nmi.kubeletConfig "/etc/default/kubelet")))
   (list "cloud" $nmi.cloud)

@@ -12,11 +12,13 @@ use crate::difference::{Leaves, between, index, leaves};
 use crate::helm::{Helm, NAMESPACE, documents};
 
 /// Names in the plain manifests, and in the chart; what contains another comes first.
-const NAMES: [(&str, &str); 13] = [
+const NAMES: [(&str, &str); 15] = [
     ("aad-pod-id-mic-service-account", "podid-mic"),
     ("aad-pod-id-nmi-service-account", "podid-nmi"),
     ("aad-pod-id-mic-ownership-role", "podid-mic-ownership"),
     ("aad-pod-id-nmi-secrets-role", "podid-nmi-secrets"),
+    ("aad-pod-id-nmi-daemonset-role", "podid-nmi-daemonset"),
+    (r#""resourceNames":["nmi"]"#, r#""resourceNames":["podid-nmi"]"#),
     ("aad-pod-id-mic-lock-role", "podid-mic-lock"),
     ("aad-pod-id-mic-binding", "podid-mic"),
     ("aad-pod-id-nmi-binding", "podid-nmi"),
@@ -56,6 +58,11 @@ const MIC: [Intended; 2] = [
         "a value can change it",
     ),
 ];
+
+const NMI: [Intended; 1] = [(
+    "+ DaemonSet podid/podid-nmi/spec/template/spec/containers/nmi/args/--daemonset-name=podid-nmi",
+    "the plain manifests have the name that is the program's default",
+)];
 
 /// A flag that both have, written in two ways.
 const MANAGED: [Intended; 2] = [
@@ -126,7 +133,26 @@ fn standard_mode_is_what_rust_generates() {
     plain.extend(file("infra/mic-exception.yaml"));
     plain.extend(install().policies());
     let chart = helm.objects(&["--set=forceNamespaced=false", "--set=podSecurityLabels=false"]);
-    assert_same(generated(plain), leaves(&chart), &[&EXCEPTION, &MIC]);
+    assert_same(generated(plain), leaves(&chart), &[&EXCEPTION, &MIC, &NMI]);
+}
+
+#[test]
+fn what_can_be_chosen_in_both_means_the_same() {
+    let Some(helm) = Helm::find_or_skip("what_can_be_chosen_in_both_means_the_same") else { return };
+    let install = Install {
+        namespaced: true,
+        startup_taint: Some("podid.dev/starting".into()),
+        assignment_writers: vec!["old".into()],
+        ..install()
+    };
+    let mut plain = install.standard().unwrap();
+    plain.extend(file("infra/mic-exception.yaml"));
+    plain.extend(install.policies());
+    let chart = helm.objects(&[
+        "--set=nmi.startupTaint=podid.dev/starting",
+        "--set=policies.assignmentWriters.additional={old}",
+    ]);
+    assert_same(generated(plain), leaves(&chart), &[&EXCEPTION, &MIC, &NMI]);
 }
 
 #[test]
@@ -137,5 +163,5 @@ fn managed_mode_is_what_rust_generates() {
         "--set=installMICException=false",
         "--set=policies.identityFields.enabled=false",
     ]);
-    assert_same(generated(install().managed().unwrap()), leaves(&chart), &[&MANAGED]);
+    assert_same(generated(install().managed().unwrap()), leaves(&chart), &[&MANAGED, &NMI]);
 }

@@ -16,8 +16,9 @@ use crate::{Cluster, always, eventually, root};
 
 /// The account that podid's chart gives its controller.
 const ACCOUNT: &str = "system:serviceaccount:podid:podid-mic";
-/// An account of the original's controller that the chart was told of.
+/// An account of the original's controller that the chart was told of, and one that nobody knows.
 const OLD_ACCOUNT: &str = "system:serviceaccount:default:aad-pod-id-mic-service-account";
+const STRANGER: &str = "system:serviceaccount:default:stranger";
 
 /// The shipped controller, until it is stopped.
 struct Controller {
@@ -102,6 +103,18 @@ fn install(cluster: &Cluster) {
     cluster.plane.helm(&[&arguments as &[_], &values].concat()).ok();
 }
 
+/// Changes the state of a record and back as this user, who has all rights of RBAC.
+fn may_write(cluster: &Cluster, user: &str) -> bool {
+    let patch = |state: &str| {
+        let patch = json!([{"op": "replace", "path": "/status/status", "value": state}]).to_string();
+        let arguments =
+            ["patch", "azureassignedidentity", "web-1-shop-app", "--namespace=default", "--type=json"];
+        let who = [&format!("--as={user}"), "--as-group=system:masters", "--patch", &patch];
+        cluster.plane.kubectl(&[&arguments as &[_], &who].concat()).success()
+    };
+    patch("Created") && patch("Assigned")
+}
+
 #[test]
 fn the_controller_waits_for_the_old_one_takes_its_records_over_as_they_are_and_gives_them_back() {
     let test = "the_controller_waits_for_the_old_one_takes_its_records_over_as_they_are_and_gives_them_back";
@@ -163,6 +176,10 @@ fn the_controller_waits_for_the_old_one_takes_its_records_over_as_they_are_and_g
         assert_eq!(missing, [""; 0]);
         assert_eq!(one["metadata"]["finalizers"], of_the_original["metadata"]["finalizers"]);
     }
+
+    // Whom the chart was told of may write records, too; others may not, whatever their rights.
+    assert!(may_write(&cluster, OLD_ACCOUNT));
+    assert!(!may_write(&cluster, STRANGER));
 
     // Back: the old one cannot lead while podid's does, and does as soon as that has gone.
     let before: Vec<_> = cluster.versions();

@@ -77,7 +77,7 @@ fn settings(install: &Install) -> Value {
 
 fn deployment(install: &Install) -> Value {
     let labels = json!({"app": "mic", "component": "mic", "k8s-app": "aad-pod-id"});
-    json!({
+    let mut deployment = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "mic", "namespace": install.namespace, "labels": {"component": "mic", "k8s-app": "aad-pod-id"}},
@@ -97,20 +97,21 @@ fn deployment(install: &Install) -> Value {
                         }
                     }]}},
                     "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-                    "containers": [container(install)],
-                    "volumes": volumes(install)
+                    "containers": [container(install)]
                 }
             }
         }
-    })
+    });
+    if !install.settings_in_secret {
+        let pod = &mut deployment["spec"]["template"]["spec"];
+        pod["volumes"] = json!([{"name": "azure-json", "hostPath": {"path": AZURE_JSON, "type": "File"}}]);
+        pod["containers"][0]["volumeMounts"] =
+            json!([{"name": "azure-json", "mountPath": AZURE_JSON, "readOnly": true}]);
+    }
+    deployment
 }
 
 fn container(install: &Install) -> Value {
-    let mounts = if install.settings_in_secret {
-        json!([])
-    } else {
-        json!([{"name": "azure-json", "mountPath": AZURE_JSON, "readOnly": true}])
-    };
     // azure.json belongs to root and is for nobody else to read.
     let user = if install.settings_in_secret { 65532 } else { 0 };
     json!({
@@ -129,8 +130,7 @@ fn container(install: &Install) -> Value {
             "readOnlyRootFilesystem": true,
             "allowPrivilegeEscalation": false,
             "capabilities": {"drop": ["ALL"]}
-        },
-        "volumeMounts": mounts
+        }
     })
 }
 
@@ -157,12 +157,4 @@ fn environment(install: &Install) -> Value {
         }));
     }
     environment.into()
-}
-
-fn volumes(install: &Install) -> Value {
-    if install.settings_in_secret {
-        json!([])
-    } else {
-        json!([{"name": "azure-json", "hostPath": {"path": AZURE_JSON, "type": "File"}}])
-    }
 }

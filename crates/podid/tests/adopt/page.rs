@@ -24,9 +24,12 @@ impl Cluster {
         let programs = self.programs.kubectl.parent().unwrap();
         let podid = std::path::Path::new(env!("CARGO_BIN_EXE_podid")).parent().unwrap();
         let path = format!("{}:{}:{}", programs.display(), podid.display(), std::env::var("PATH").unwrap());
+        // The page says where the chart is as seen from the repository; what its commands write stays here.
+        let place = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(root().join("charts"), place.path().join("charts")).unwrap();
         Command::new("bash")
             .args(["-euo", "pipefail", "-c", &text])
-            .current_dir(root())
+            .current_dir(&place)
             .env("PATH", path)
             .env("HOME", self.plane.folder())
             .env("KUBECONFIG", self.plane.admin_kubeconfig())

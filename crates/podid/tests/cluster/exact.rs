@@ -82,15 +82,12 @@ fn fit(cluster: &ControlPlane, objects: &[Value], account: &str) -> Fit {
 }
 
 /// Rights that the story does not need, each with the reason why it stands all the same.
-const ELSEWHERE: [(&str, &str, &str); 6] = [
+const ELSEWHERE: [(&str, &str, &str); 4] = [
     (MIC, "patch events anywhere", "an event that is told again within minutes is counted up"),
     // The lab runs agents without their DaemonSet, so they are not told of one.
     (NMI, "get daemonsets.apps nmi in kube-system", "the agent looks for its own DaemonSet"),
     (NMI, "list daemonsets.apps nmi in kube-system", "the agent looks for its own DaemonSet"),
     (NMI, "watch daemonsets.apps nmi in kube-system", "the agent looks for its own DaemonSet"),
-    // The original's role has them.
-    (NMI, "create events anywhere", "nobody uses it; to be taken out of the role"),
-    (NMI, "patch events anywhere", "nobody uses it; to be taken out of the role"),
 ];
 
 fn check(cluster: &ControlPlane, objects: &[Value], account: &str) {

@@ -72,10 +72,9 @@ fn a_pod_that_fits_nowhere_says_why() {
     namespace(&cluster, "nowhere");
     let manifest = workload("Deployment", "web", "replicas: 1", "nodeSelector: {disk: fast},");
     cluster.kubectl_with(&["apply", "--namespace=nowhere", "--filename=-"], &manifest).ok();
-    // kubectl does not wait for a pod that is not there yet.
-    let created =
-        ["wait", "--for=create", "pods", "--selector=app=web", "--namespace=nowhere", "--timeout=60s"];
-    cluster.kubectl(&created).ok();
+    // kubectl waits only for a pod that is there, and only since 1.31 for one that is to come.
+    let counted = "--for=jsonpath={.status.unavailableReplicas}=1";
+    cluster.kubectl(&["wait", "deployment/web", counted, "--namespace=nowhere", "--timeout=60s"]).ok();
     let unscheduled = ["wait", "pods", "--selector=app=web", "--namespace=nowhere", "--timeout=60s"];
     cluster.kubectl(&[&unscheduled[..], &["--for=condition=PodScheduled=false"]].concat()).ok();
     let told = cluster.kubectl(&["get", "pods", "--namespace=nowhere", "--output=jsonpath={..message}"]).ok();

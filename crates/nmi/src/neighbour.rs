@@ -42,6 +42,11 @@ impl Neighbours {
         Ok((neighbours, follower))
     }
 
+    /// Whether it was seen where packets for `address` go; what it is compared with later.
+    pub fn knows(&self, address: IpAddr) -> bool {
+        self.lock().knows(address)
+    }
+
     /// Whether what is known of `address` may be out of date.
     pub fn doubt(&self, address: IpAddr) -> Option<Doubt> {
         if !self.0.doubtful.load(Ordering::Acquire) {

@@ -86,6 +86,10 @@ impl Memory {
         }
     }
 
+    pub(super) fn knows(&self, address: IpAddr) -> bool {
+        self.places.contains_key(&address)
+    }
+
     pub(super) fn doubt(&self, address: IpAddr) -> Option<Doubt> {
         self.doubts.get(&address).copied()
     }

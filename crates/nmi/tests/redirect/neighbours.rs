@@ -11,8 +11,9 @@ pub(crate) fn moved_address() {
     world.listen(LISTENER);
     let _agent = Agent::start(&world.node).expect("installed");
     let neighbours = follow_neighbours(&world.node);
-    for _ in 0..3 {
-        assert_eq!(world.heard_by_pods(), nmi_heard());
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+    for address in [ROUTED, BRIDGED] {
+        until(|| neighbours.knows(address.into()), || format!("{address} is known"));
     }
     let doubt = |address: Ipv4Addr| neighbours.doubt(address.into());
     assert_eq!((doubt(ROUTED), doubt(BRIDGED)), (None, None));
@@ -38,7 +39,7 @@ pub(crate) fn link_gone() {
     assert_eq!(world.heard_by_pods(), nmi_heard());
     // What the kernel knew before is known, too.
     let neighbours = follow_neighbours(&world.node);
-    assert_eq!(world.heard_by_pods(), nmi_heard());
+    until(|| neighbours.knows(ROUTED.into()), || "the routed address is known".to_owned());
     world.unplug_routed();
     until(|| neighbours.doubt(ROUTED.into()).is_some(), || "the routed address is doubted".to_owned());
     assert_eq!(world.bridged.call(METADATA), Some(format!("nmi {BRIDGED}")));

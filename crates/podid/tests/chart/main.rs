@@ -9,6 +9,7 @@
 mod compare;
 mod difference;
 mod helm;
+mod install;
 mod refusals;
 mod render;
 mod values;

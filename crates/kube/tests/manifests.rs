@@ -144,7 +144,8 @@ fn managed_mode_knows_no_controller_and_no_assignments() {
 fn without_azure_json_nothing_of_the_node_is_mounted_and_the_controller_is_not_root() {
     let objects = file("infra/noazurejson/deployment-rbac.yaml");
     let pod = &find(&objects, "Deployment", "mic")["spec"]["template"]["spec"];
-    assert_eq!(pod["volumes"], json!([]));
+    // An empty list would be written anew by every kubectl apply.
+    assert!(pod.get("volumes").is_none() && pod["containers"][0].get("volumeMounts").is_none());
     assert_eq!(pod["containers"][0]["securityContext"]["runAsUser"], 65532);
     let keys = find(&objects, "Secret", "aadpodidentity-admin-secret")["stringData"].as_object().unwrap();
     assert_eq!(keys.len(), 7);

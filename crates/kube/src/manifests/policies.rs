@@ -1,7 +1,7 @@
 //! What does the API server refuse or warn about, beyond what the definitions say?
 //!
 //! Two questions need more than one field or the person who asks, which a schema cannot see: is the
-//! object complete ([`fields`]), and who writes assignments ([`writers`])? Rules of a definition that
+//! object complete ([`mod@fields`]), and who writes assignments ([`mod@writers`])? Rules of a definition that
 //! span several fields would also refuse edits of objects that were stored before there were rules;
 //! a policy can refuse what is new and only warn about what is changed.
 

@@ -22,7 +22,7 @@ use podid_kube::client::{ConnectError, NotReady};
 use podid_kube::{Client, client, crd, watch};
 use podid_runtime::admin::{Probe, serve_metrics, serve_probes};
 use podid_runtime::descriptors;
-use podid_runtime::http::{BindError, Limits, Server as HttpServer, bind};
+use podid_runtime::http::{BindError, Limits, Server as HttpServer, TooFewDescriptors, bind};
 use podid_runtime::readiness::{Guard, Readiness};
 use podid_runtime::shutdown::Shutdown;
 use podid_runtime::tasks::{TaskDied, Tasks};
@@ -78,6 +78,9 @@ pub enum Error {
     /// A port cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// There is no room for connections.
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     /// There is no address to send pods to.
     #[error(
         "node {0} has neither route_localnet nor an IPv4 address towards the metadata service; \
@@ -100,6 +103,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     if let Some(file) = &config.kubelet_config {
         kubenet::check(file).await?;
     }
+    let limits = Limits::default().within(descriptors::raise())?;
     let target = target(&config)?;
     let accept_at = if config.listen.is_unspecified() { config.listen } else { *target.ip() };
     let listener = bind("token requests", SocketAddrV4::new(accept_at, config.port).into()).await?;
@@ -133,7 +137,6 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     if let Some(follower) = follower {
         tasks.spawn("own DaemonSet", follower.run(drained.clone()));
     }
-    let limits = Limits::default().within(descriptors::raise());
     if let Some(key) = config.startup_taint.clone() {
         tasks.spawn_brief(
             "startup taint",

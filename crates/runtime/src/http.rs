@@ -8,13 +8,13 @@ mod crowd;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::Full as Whole;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,8 +23,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 
-pub use self::crowd::Limits;
-use self::crowd::{Crowd, Place};
+use self::crowd::{Crowd, Full, Of, Place};
+pub use self::crowd::{Limits, TooFewDescriptors};
 use crate::shutdown::Shutdown;
 
 /// How long a client may take to send the headers of a request, and how long a connection may lie idle.
@@ -33,10 +33,6 @@ const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 const DRAIN: Duration = Duration::from_mins(1);
 /// The most that is buffered of one connection; also the limit of a request's headers, in bytes.
 const BUFFER: usize = 16 * 1024;
-/// What a client reads that has too many connections, if it reads anything.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n\
-    Connection: close\r\nContent-Length: 103\r\n\r\n\
-    {\"error\":\"service_unavailable\",\"error_description\":\"Too many connections. Close some, then ask again.\"}";
 /// The pause after a failed accept, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -68,7 +64,7 @@ pub async fn bind(name: &'static str, address: SocketAddr) -> Result<TcpListener
 pub async fn serve<H, F>(name: &'static str, listener: TcpListener, shutdown: Shutdown, handler: H)
 where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Response<Whole<Bytes>>> + Send + 'static,
 {
     Server::new(name).serve(listener, shutdown, handler).await;
 }
@@ -100,7 +96,7 @@ impl Server {
     pub async fn serve<H, F>(self, listener: TcpListener, shutdown: Shutdown, handler: H)
     where
         H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
-        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+        F: Future<Output = Response<Whole<Bytes>>> + Send + 'static,
     {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
@@ -115,7 +111,7 @@ impl Server {
                             let connection = self.connection(stream, peer, &graceful, handler.clone());
                             connections.spawn(with(place, connection));
                         }
-                        Err(full) => self.turn_away(&stream, peer, full.first),
+                        Err(full) => self.turn_away(stream, peer, full),
                     }
                     Err(error) => {
                         tracing::warn!(server = self.name, %error, "cannot accept a connection");
@@ -137,7 +133,7 @@ impl Server {
     ) -> impl Future<Output = ()> + Send + 'static
     where
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
-        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+        F: Future<Output = Response<Whole<Bytes>>> + Send + 'static,
     {
         let service = service_fn(move |request| {
             let response = handler(request, peer);
@@ -160,17 +156,26 @@ impl Server {
     }
 
     /// Says why and hangs up. Nothing is waited for: whoever opens too many connections may not read, either.
-    fn turn_away(&self, stream: &TcpStream, peer: SocketAddr, first: bool) {
-        if first {
-            tracing::warn!(
-                server = self.name,
-                peer = %peer.ip(),
-                "too many connections; further ones are refused until it closes some"
-            );
+    fn turn_away(&self, stream: TcpStream, peer: SocketAddr, full: Full) {
+        if full.first {
+            let (server, peer) = (self.name, peer.ip());
+            match full.of {
+                Of::Client => tracing::warn!(
+                    server, %peer,
+                    "too many connections from one address; further ones are refused until it closes some"
+                ),
+                Of::Server => tracing::warn!(
+                    server, %peer,
+                    "as many connections as can be held; further ones are refused until there are fewer"
+                ),
+            }
         }
-        let _ = stream.try_write(FULL);
-        // What is unread when a connection closes turns the close into a reset, which overtakes the answer.
-        let _ = stream.try_read(&mut [0; 1024]);
+        // tokio knows only after its next look that a new socket can be written to.
+        if let Ok(mut stream) = stream.into_std() {
+            let _ = stream.write(refusal(full.of).as_bytes());
+            // What is unread when a connection closes turns the close into a reset, which overtakes the answer.
+            let _ = stream.read(&mut [0; 1024]);
+        }
     }
 
     async fn drain_connections(&self, graceful: GracefulShutdown, mut connections: JoinSet<()>) {
@@ -201,6 +206,20 @@ impl Server {
 async fn with(place: Place, connection: impl Future<Output = ()>) {
     connection.await;
     drop(place);
+}
+
+/// What a client reads for which there is no room, if it reads anything.
+fn refusal(of: Of) -> String {
+    let description = match of {
+        Of::Client => "Too many connections from this address. Close some, then ask again.",
+        Of::Server => "The server has as many connections as it can hold. Ask again later.",
+    };
+    let body = format!(r#"{{"error":"service_unavailable","error_description":"{description}"}}"#);
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 // === impl BindError ===

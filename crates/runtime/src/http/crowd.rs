@@ -16,6 +16,9 @@ const DESCRIPTORS_EACH: usize = 2;
 /// Descriptors for everything else that the process does.
 const DESCRIPTORS_APART: usize = 128;
 
+/// Fewer are of no use: a few clients with a few connections each.
+const LEAST: usize = 16;
+
 /// How many connections a server keeps open at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -39,18 +42,41 @@ pub(super) struct Crowd {
 pub(super) struct Place {
     peer: IpAddr,
     present: Arc<Mutex<Present>>,
+    /// With no more connections than this, the crowd is no longer full.
+    half: usize,
 }
 
 /// Why a connection cannot come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full {
-    /// Whether this is the first one since the client's connections were all let in.
+    /// Who has too many.
+    pub(super) of: Of,
+    /// Whether this is the first refusal for that reason since it had gone.
     pub(super) first: bool,
 }
+
+/// Who has too many connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// This client.
+    Client,
+    /// All clients together.
+    Server,
+}
+
+/// The process may open too few files to serve anybody. The system must allow more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this process may open {0} files, which leaves no room for connections; allow {least} at least (ulimit -n, or \
+     LimitNOFILE of the service)", least = DESCRIPTORS_APART + LEAST * DESCRIPTORS_EACH
+)]
+pub struct TooFewDescriptors(u64);
 
 #[derive(Debug, Default)]
 struct Present {
     all: usize,
+    /// Whether somebody was refused because of all, and half of them have not gone since.
+    refused: bool,
     of: HashMap<IpAddr, Client>,
 }
 
@@ -64,18 +90,26 @@ struct Client {
 
 impl Limits {
     /// These limits, or as much of them as `descriptors` allow.
-    #[must_use]
-    pub fn within(self, descriptors: u64) -> Self {
-        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-        let room = descriptors.saturating_sub(DESCRIPTORS_APART) / DESCRIPTORS_EACH;
+    pub fn within(self, descriptors: u64) -> Result<Self, TooFewDescriptors> {
+        let count = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let room = count.saturating_sub(DESCRIPTORS_APART) / DESCRIPTORS_EACH;
+        if room < LEAST {
+            return Err(TooFewDescriptors(descriptors));
+        }
         let reserve = self.reserve.min(room / 4);
         let all = self.all.min(room - reserve);
-        Self { all, each: self.each.min((all / 2).max(1)), reserve }
+        Ok(Self { all, each: self.each.min(all / 2), reserve })
     }
 
-    fn admit(self, all: usize, of_peer: usize) -> bool {
+    fn admit(self, all: usize, of_peer: usize) -> Result<(), Of> {
         let most = if of_peer < ALWAYS { self.all.saturating_add(self.reserve) } else { self.all };
-        of_peer < self.each && all < most
+        if of_peer >= self.each {
+            Err(Of::Client)
+        } else if all >= most {
+            Err(Of::Server)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -96,20 +130,24 @@ impl Crowd {
     /// Lets a connection of `peer` in.
     pub(super) fn enter(&self, peer: IpAddr) -> Result<Place, Full> {
         let peer = peer.to_canonical();
-        let mut present = lock(&self.present);
-        let all = present.all;
-        let client = present.of.entry(peer).or_default();
-        if self.limits.admit(all, client.connections) {
-            client.connections += 1;
-            client.refused = false;
-            present.all += 1;
-            return Ok(Place { peer, present: self.present.clone() });
+        let present = &mut *lock(&self.present);
+        let known = present.of.get_mut(&peer);
+        match self.limits.admit(present.all, known.as_ref().map_or(0, |client| client.connections)) {
+            Ok(()) => {
+                let client = present.of.entry(peer).or_default();
+                client.connections += 1;
+                client.refused = false;
+                present.all += 1;
+                Ok(Place { peer, present: self.present.clone(), half: self.limits.all / 2 })
+            }
+            Err(of) => {
+                let refused = match (of, known) {
+                    (Of::Client, Some(client)) => &mut client.refused,
+                    _ => &mut present.refused,
+                };
+                Err(Full { of, first: !std::mem::replace(refused, true) })
+            }
         }
-        let first = !std::mem::replace(&mut client.refused, true);
-        if client.connections == 0 {
-            present.of.remove(&peer);
-        }
-        Err(Full { first })
     }
 }
 
@@ -117,6 +155,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut present = lock(&self.present);
         present.all = present.all.saturating_sub(1);
+        present.refused &= present.all > self.half;
         if let Some(client) = present.of.get_mut(&self.peer) {
             client.connections = client.connections.saturating_sub(1);
             if client.connections == 0 {
@@ -174,6 +213,22 @@ mod tests {
     }
 
     #[test]
+    fn a_full_server_says_so_once_whoever_comes_and_again_after_it_had_room() {
+        let crowd = Crowd::new(Limits { all: 4, each: 4, reserve: 0 });
+        let mut places = enter(&crowd, 1, 4);
+        let refused = |last| crowd.enter(peer(last)).unwrap_err();
+        assert_eq!(refused(2), Full { of: Of::Server, first: true });
+        assert_eq!([refused(2).first, refused(3).first], [false, false]);
+        assert_eq!(refused(1), Full { of: Of::Client, first: true });
+        places.pop();
+        places.extend(enter(&crowd, 1, 1));
+        assert!(!refused(2).first, "it was full a moment ago");
+        places.truncate(2);
+        places.extend(enter(&crowd, 1, 2));
+        assert!(refused(2).first);
+    }
+
+    #[test]
     fn an_address_is_one_however_it_is_written_and_is_forgotten_when_it_is_gone() {
         let crowd = Crowd::new(Limits { all: 10, each: 1, reserve: 0 });
         let place = crowd.enter("::ffff:10.0.0.1".parse().unwrap()).unwrap();
@@ -190,14 +245,23 @@ mod tests {
     #[test]
     fn limits_leave_descriptors_for_the_rest_of_the_process() {
         let wanted = Limits::default();
-        assert_eq!(wanted.within(1 << 20), wanted);
-        for descriptors in [0, 100, 200, 256, 1024, 4096, u64::MAX] {
-            let limits = wanted.within(descriptors);
+        assert_eq!(wanted.within(1 << 20), Ok(wanted));
+        for descriptors in [160, 200, 256, 1024, 4096, u64::MAX] {
+            let limits = wanted.within(descriptors).unwrap();
             let most = ((limits.all + limits.reserve) * DESCRIPTORS_EACH) as u64;
-            assert!(most == 0 || most + DESCRIPTORS_APART as u64 <= descriptors, "{descriptors}: {limits:?}");
+            assert!(most + DESCRIPTORS_APART as u64 <= descriptors, "{descriptors}: {limits:?}");
+            assert!(limits.each <= wanted.each && limits.each * 2 <= limits.all, "{limits:?}");
+            assert!(limits.each >= ALWAYS, "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn too_few_descriptors_to_serve_anybody_are_an_error_that_says_how_many_it_takes() {
+        for descriptors in [0, 100, 159] {
+            let error = Limits::default().within(descriptors).unwrap_err().to_string();
             assert!(
-                limits.each <= wanted.each && (limits.each == 1 || limits.each * 2 <= limits.all),
-                "{limits:?}"
+                error.contains(&format!("may open {descriptors} files")) && error.contains("160"),
+                "{error}"
             );
         }
     }

@@ -22,8 +22,8 @@ async fn ask(address: SocketAddr, request: &str) -> String {
     answer
 }
 
-fn say(text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    Response::new(Full::new(text.into()))
+fn say(text: impl Into<Bytes>) -> Response<Whole<Bytes>> {
+    Response::new(Whole::new(text.into()))
 }
 
 const CLOSE: &str = "GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
@@ -173,13 +173,15 @@ async fn a_client_with_hundreds_of_connections_keeps_nobody_else_out() {
     modest.read_to_string(&mut answer).await.unwrap();
     assert!(answer.ends_with("fine"), "{answer}");
     // Those beyond its share have been turned away with a reason, in the order in which they came.
-    let mut last = greedy.pop().unwrap();
-    answer.clear();
-    last.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("Retry-After"), "{head}");
-    assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head} {}", body.len());
-    assert!(serde_json::from_str::<serde_json::Value>(body).unwrap()["error_description"].is_string());
+    for mut refused in greedy.split_off(most) {
+        answer.clear();
+        refused.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("Retry-After"), "{head}");
+        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head} {}", body.len());
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert!(body["error_description"].as_str().unwrap().contains("Close some"), "{body}");
+    }
     // When it closes them, it is served again.
     drop(greedy);
     let again = async {
@@ -219,6 +221,21 @@ async fn a_body_that_never_comes_holds_up_neither_the_answer_nor_the_connection(
     let server = tokio::spawn(serve("test", listener, shutdown.clone(), |_, _| async { say("fine") }));
     let answer = ask(address, "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\nx").await;
     assert!(answer.ends_with("fine"), "{answer}");
+    shutdown.begin();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_finds_the_server_full_is_not_told_that_it_is_to_blame() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let server = Server::new("test").limits(Limits { all: 1, each: 1, reserve: 0 });
+    let server = tokio::spawn(server.serve(listener, shutdown.clone(), |_, _| async { say("fine") }));
+    let _only = connect_from([127, 0, 0, 2], address).await;
+    let mut other = connect_from([127, 0, 0, 3], address).await;
+    let mut answer = String::new();
+    other.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("The server has as many"), "{answer}");
     shutdown.begin();
     server.await.unwrap();
 }

@@ -50,6 +50,16 @@ impl Memory {
         if moved {
             self.cast_doubt(address, now);
         }
+        self.keep_few();
+    }
+
+    /// Forgets who is gone: first those that nobody doubts, because the next one at a doubted address would
+    /// look like the first one ever.
+    fn keep_few(&mut self) {
+        if self.places.len() > MOST {
+            let doubts = &self.doubts;
+            self.places.retain(|address, seen| seen.present || doubts.contains_key(address));
+        }
         if self.places.len() > MOST {
             self.places.retain(|_, seen| seen.present);
             let places = &self.places;
@@ -183,6 +193,19 @@ mod tests {
         memory.seen(address(2), place(1, 2), now);
         memory.missed(now);
         assert!(memory.doubt(address(1)).is_some() && memory.doubt(address(2)).is_some());
+    }
+
+    #[test]
+    fn a_doubted_address_is_remembered_longer_than_those_that_nobody_doubts() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        memory.seen(address(1), place(1, 1), now);
+        memory.link_gone(1, now);
+        for number in 0..20_000u32 {
+            let address = IpAddr::from((number | 0x0b00_0000).to_be_bytes());
+            memory.seen(address, place(2, 1), now);
+            memory.lost(address);
+        }
+        assert!(memory.doubt(address(1)).is_some() && memory.places.len() <= MOST);
     }
 
     #[test]

@@ -94,15 +94,10 @@ mod tests {
     #[tokio::test]
     async fn a_node_that_changed_meanwhile_is_a_conflict_and_keeps_its_taints() {
         let store = store(&json!([{"key": "podid.dev/starting", "effect": "NoSchedule"}]));
-        let stale = serde_json::from_value(store.get(PATH).unwrap()).unwrap();
         let mut newer = store.get(PATH).unwrap();
         newer["spec"]["taints"].as_array_mut().unwrap().push(json!({"key": "drain", "effect": "NoExecute"}));
-        store.put(PATH, newer.clone());
-        let api: Api<core::Node> = Api::all(store.client());
-        let patch = Patch::Merge(without(&stale, "podid.dev/starting").unwrap());
-        let params = PatchParams::default();
-        let write = api.patch("aks-1", &params, &patch);
-        let outcome = bounded(|| "patch".to_owned(), LIMIT, write).await;
+        store.put_after_read(PATH, newer.clone());
+        let outcome = take_off(&store).await;
         assert!(matches!(outcome, Err(CallError::Conflict { .. })), "{outcome:?}");
         assert_eq!(store.get(PATH).unwrap()["spec"], newer["spec"]);
     }

@@ -22,6 +22,7 @@ struct State {
     objects: BTreeMap<String, Value>,
     version: u64,
     calls: Vec<String>,
+    after_read: Option<(String, Value)>,
 }
 
 /// One client's way to the store.
@@ -72,6 +73,11 @@ impl Store {
         state.objects.insert(path.to_owned(), object);
     }
 
+    /// Puts an object there as if someone else had, right after it was read the next time.
+    pub(crate) fn put_after_read(&self, path: &str, object: Value) {
+        self.0.lock().unwrap().after_read = Some((path.to_owned(), object));
+    }
+
     /// Verb and path of the calls so far, such as `PUT /api/…`.
     pub(crate) fn calls(&self) -> Vec<String> {
         self.0.lock().unwrap().calls.clone()
@@ -86,10 +92,7 @@ impl Store {
         let mut state = self.0.lock().unwrap();
         state.calls.push(format!("{} {path}", head.method));
         match head.method {
-            Method::GET => match state.objects.get(&path) {
-                Some(object) => answer(200, object),
-                None => failure(404, "NotFound", "not found"),
-            },
+            Method::GET => state.read(&path),
             Method::POST => state.create(&path, body),
             Method::PUT => state.replace(&path, body),
             Method::PATCH => state.patch(&path, kind, &body),
@@ -107,6 +110,18 @@ impl State {
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
         if object["metadata"]["uid"].is_null() {
             object["metadata"]["uid"] = format!("uid-{}", self.version).into();
+        }
+    }
+
+    fn read(&mut self, path: &str) -> Response<Body> {
+        let found = self.objects.get(path).cloned();
+        if let Some((path, mut object)) = self.after_read.take_if(|(other, _)| other == path) {
+            self.stamp(&mut object);
+            self.objects.insert(path, object);
+        }
+        match found {
+            Some(object) => answer(200, &object),
+            None => failure(404, "NotFound", "not found"),
         }
     }
 

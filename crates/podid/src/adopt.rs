@@ -1,6 +1,5 @@
 //! The arguments of `podid adopt`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -9,7 +8,8 @@ use podid_adopt::{Report, Settings, check};
 use podid_azure::cloud::AllowedAuthorities;
 use podid_core::adopt::Scope;
 use podid_core::select::Matching;
-use podid_kube::client;
+
+use crate::access::Access;
 
 /// How we call ourselves in requests.
 const USER_AGENT: &str = concat!("podid-adopt/", env!("CARGO_PKG_VERSION"));
@@ -52,12 +52,8 @@ struct Check {
     /// How to print the findings
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
-    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// The context in it, instead of the current one
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    access: Access,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -102,8 +98,7 @@ fn exit_code(report: &Report) -> ExitCode {
 
 impl Check {
     async fn look(&self) -> anyhow::Result<Report> {
-        let context = self.context.as_deref();
-        let client = client::connect_as_kubectl(self.kubeconfig.as_deref(), context, USER_AGENT).await?;
+        let client = self.access.client(USER_AGENT).await?;
         let allowed = AllowedAuthorities::with(&self.allowed_authority);
         let refuses = |text: &str| allowed.check(text).err().map(|why| why.to_string());
         let matching = if self.cluster_wide { Matching::ClusterWide } else { Matching::Namespaced };

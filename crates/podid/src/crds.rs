@@ -1,14 +1,15 @@
 //! The arguments of `podid crds`, and what it prints.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use podid_kube::definitions::{self, Applied, Wish};
-use podid_kube::{Client, client, crd};
+use podid_kube::{Client, crd};
 use serde_json::json;
+
+use crate::access::Access;
 
 /// How we call ourselves in requests.
 const USER_AGENT: &str = concat!("podid-crds/", env!("CARGO_PKG_VERSION"));
@@ -56,12 +57,8 @@ not be asked."
 
 #[derive(clap::Args)]
 struct Cluster {
-    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// The context in it, instead of the current one
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    access: Access,
     /// Only what managed mode needs: without AzureAssignedIdentity
     #[arg(long)]
     managed: bool,
@@ -157,8 +154,7 @@ fn full_name(applied: &Applied) -> String {
 
 impl Cluster {
     async fn client(&self) -> anyhow::Result<Client> {
-        let context = self.context.as_deref();
-        Ok(client::connect_as_kubectl(self.kubeconfig.as_deref(), context, USER_AGENT).await?)
+        Ok(self.access.client(USER_AGENT).await?)
     }
 
     fn definitions(&self) -> Vec<podid_kube::definitions::CustomResourceDefinition> {

@@ -6,6 +6,8 @@
 #![cfg_attr(target_os = "linux", allow(unreachable_pub, reason = "the modules of a binary are its own"))]
 
 #[cfg(target_os = "linux")]
+mod access;
+#[cfg(target_os = "linux")]
 mod adopt;
 #[cfg(target_os = "linux")]
 mod cli;

@@ -35,13 +35,19 @@ async fn an_identity_stays_while_another_pod_of_the_scale_set_uses_it() {
     assert_eq!(stage.arm.patches().len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_rolling_restart_within_the_removal_delay_causes_no_patch_at_all() {
+/// A stage on which an identity stays for ten minutes after its last pod.
+async fn patient() -> Stage {
     let mut stage = Stage::new();
     stage.node("a", "pool", 0);
     stage.stay = Duration::from_mins(10);
     stage.start().await;
     stage.bound("app", "app");
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rolling_restart_within_the_removal_delay_causes_no_patch_at_all() {
+    let stage = patient().await;
     stage.pod("web", "p-1", "app", "a");
     stage.until("assigned", |stage| stage.are_assigned(1)).await;
     stage.no_pod("web", "p-1");
@@ -56,11 +62,7 @@ async fn a_rolling_restart_within_the_removal_delay_causes_no_patch_at_all() {
 
 #[tokio::test(start_paused = true)]
 async fn after_the_removal_delay_the_identity_goes_also_when_the_controller_was_restarted_meanwhile() {
-    let mut stage = Stage::new();
-    stage.node("a", "pool", 0);
-    stage.stay = Duration::from_mins(10);
-    stage.start().await;
-    stage.bound("app", "app");
+    let mut stage = patient().await;
     stage.pod("web", "p", "app", "a");
     stage.until("assigned", |stage| stage.are_assigned(1)).await;
     stage.no_pod("web", "p");

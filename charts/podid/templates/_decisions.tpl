@@ -29,8 +29,8 @@
 
 {{/* Only root may read a node's cloud settings. */}}
 {{- define "podid.mic.user" -}}
-{{- if ne (toString .Values.mic.runAsUser) "" -}}
-{{ .Values.mic.runAsUser }}
+{{- if not (or (kindIs "invalid" .Values.mic.runAsUser) (eq (toString .Values.mic.runAsUser) "")) -}}
+{{ int64 .Values.mic.runAsUser }}
 {{- else -}}
 {{ if include "podid.cloudConfig" . }}0{{ else }}65532{{ end }}
 {{- end -}}

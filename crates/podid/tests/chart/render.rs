@@ -117,3 +117,21 @@ fn a_name_of_one_s_own_replaces_that_of_the_release() {
     assert!(names("--set=fullnameOverride=aad").contains_key("ClusterRole aad-mic"));
     assert!(names("--set=nameOverride=identity").contains_key("ClusterRole podid-identity-nmi"));
 }
+
+#[test]
+fn a_large_user_a_null_one_and_names_that_look_like_numbers_are_rendered_as_they_are_meant() {
+    let Some(helm) = Helm::find_or_skip("a_large_user_a_null_one_and_names") else { return };
+    let odd = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    std::fs::write(
+        &odd,
+        "mic: {runAsUser: 1000660000}\n\
+         azureIdentities:\n  \"123\": {clientID: c, resourceID: r, namespace: \"456\", binding: {selector: s}}\n",
+    )
+    .unwrap();
+    let changed = changes(&helm, &["--values", odd.path().to_str().unwrap()]);
+    assert!(changed.contains("runAsUser") && changed.contains("1000660000"), "{changed}");
+    for text in ["AzureIdentity 456/123", r#"/spec/azureIdentity "123""#] {
+        assert!(changed.contains(text), "{text}: {changed}");
+    }
+    assert_eq!(changes(&helm, &["--set-json=mic.runAsUser=null"]), "");
+}

@@ -1,3 +1,5 @@
+//! Do other readers of OCI archives understand what is written, and are the bytes the same each time?
+
 use std::io::Read;
 
 use oci_spec::image::{Arch, ImageConfiguration, ImageIndex, ImageManifest, MediaType, OciLayout};

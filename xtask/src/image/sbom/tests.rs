@@ -1,3 +1,5 @@
+//! Is every package of the binary in the bill of materials, with what others need to know of it?
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 

@@ -4,7 +4,7 @@
 {{- $standard := ne (include "podid.standard" .) "" -}}
 {{- $values := list
   (list (and $standard (include "podid.namespaced" .)) "identities and bindings match within the pod's namespace only" "forceNamespaced=false")
-  (list true "NMI reads Secrets only in the namespaces that are listed" "rbac.secretNamespaces={a,b}; never all")
+  (list true "NMI reads Secrets only in the namespaces that are listed" "'rbac.secretNamespaces={a,b}'; never all")
   (list .Values.policies.identityFields.enabled "identities without what their type needs are refused" "policies.identityFields.enabled=false")
   (list (and $standard .Values.policies.assignmentWriters.enabled) "only MIC writes AzureAssignedIdentity objects" "policies.assignmentWriters.enabled=false")
   (list (not .Values.nmi.hostTokenRoute) "/host/token/ is off" "nmi.hostTokenRoute=true")

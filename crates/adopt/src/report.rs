@@ -1,6 +1,6 @@
 //! What was found, ready to be told?
 
-use podid_core::adopt::{Cluster, Finding, Level, Workload, blind_spots};
+use podid_core::adopt::{Cluster, Finding, Level, Product, Scope, Workload, blind_spots};
 use serde_json::{Value, json};
 
 /// What was found.
@@ -8,8 +8,14 @@ use serde_json::{Value, json};
 pub struct Report {
     /// Controllers and agents, each in a few words.
     pub(crate) installed: Vec<String>,
-    /// How many records are there to be taken over.
-    pub(crate) records: usize,
+    /// Whether controllers and agents could be looked at.
+    pub(crate) workloads_seen: bool,
+    /// Whether the original is there.
+    pub(crate) original: bool,
+    /// How many records are there to be taken over; none if they could not be looked at.
+    pub(crate) records: Option<usize>,
+    /// Whether only some namespaces were looked at.
+    pub(crate) partial: bool,
     /// The findings, the gravest first.
     pub(crate) findings: Vec<Finding>,
     /// What could not be read, a line each.
@@ -22,7 +28,16 @@ impl Report {
     /// The report on `cluster`.
     pub fn new(cluster: &Cluster, findings: Vec<Finding>, unseen: Vec<String>) -> Self {
         let installed = cluster.workloads().iter().map(describe).collect();
-        Self { installed, records: cluster.records().len(), findings, unseen }
+        let is_original = |workload: &Workload| workload.product() == Product::Original;
+        Self {
+            installed,
+            workloads_seen: cluster.workloads.is_some(),
+            original: cluster.workloads().iter().any(is_original),
+            records: cluster.records.as_ref().map(Vec::len),
+            partial: cluster.scope != Scope::All,
+            findings,
+            unseen,
+        }
     }
 
     /// How many findings are of this level.
@@ -60,6 +75,7 @@ impl Report {
             "records": self.records,
             "findings": findings.collect::<Vec<_>>(),
             "unseen": self.unseen,
+            "partial": self.partial,
             "blindSpots": blind_spots(),
             "summary": {
                 "blocks": self.count(Level::Blocks),

@@ -10,6 +10,13 @@ use crate::report::Report;
 /// Width of the two narrow columns, so that what belongs to a finding stands below its object.
 const INDENT: &str = "                ";
 
+/// What a look at some namespaces leaves out.
+const OTHERS: &str =
+    "other namespaces, so what works across namespaces is judged in part only; leave -n out for all";
+
+/// The page for a cluster where the original is not.
+const INSTALL: &str = "docs/how-to/install.md";
+
 /// The page that says how to go on.
 const PAGE: &str = "docs/how-to/adopt.md";
 
@@ -30,18 +37,27 @@ impl Report {
         for line in &self.installed {
             writeln!(to, "  {line}")?;
         }
-        if self.installed.is_empty() {
-            writeln!(to, "  neither aad-pod-identity nor podid was found")?;
+        match (self.installed.is_empty(), self.workloads_seen) {
+            (true, true) => writeln!(to, "  neither aad-pod-identity nor podid was found")?,
+            (true, false) => writeln!(to, "  not known, see below")?,
+            (false, _) => {}
         }
-        writeln!(to, "  {} AzureAssignedIdentity records", self.records)?;
+        match self.records {
+            None => {}
+            Some(1) => writeln!(to, "  1 AzureAssignedIdentity record")?,
+            Some(count) => writeln!(to, "  {count} AzureAssignedIdentity records")?,
+        }
         if !self.findings.is_empty() {
             writeln!(to, "\n{bold}{:<9}{:<7}OBJECT{bold:#}", "LEVEL", "CODE")?;
         }
         for finding in &self.findings {
             write_finding(to, finding)?;
         }
-        if !self.unseen.is_empty() {
+        if self.partial || !self.unseen.is_empty() {
             writeln!(to, "\n{bold}Not looked at{bold:#}")?;
+            if self.partial {
+                writeln!(to, "  {OTHERS}")?;
+            }
             for line in &self.unseen {
                 writeln!(to, "  {line}")?;
             }
@@ -59,6 +75,10 @@ impl Report {
             (1.., ..) => format!("Deal with what blocks first; then {PAGE}."),
             (_, true, _) => format!("Decide on each change; then {PAGE}."),
             (_, _, false) => "Ask for the missing rights and look again.".to_owned(),
+            _ if !self.original => format!("There is nothing to take over. To install podid: {INSTALL}."),
+            _ if self.partial => {
+                "Nothing changes within these namespaces; look at all before you go on.".to_owned()
+            }
             _ => format!("Nothing changes for anybody. Next: {PAGE}."),
         };
         format!(

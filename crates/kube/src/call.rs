@@ -28,6 +28,16 @@ pub enum CallError {
         /// What was tried.
         what: String,
     },
+    /// The API server does not accept who we say we are; another credential is needed.
+    #[error(
+        "{what}: the credential is not accepted ({problem}); log in again, or name another kubeconfig or context"
+    )]
+    Unknown {
+        /// What was tried.
+        what: String,
+        /// The server's words.
+        problem: String,
+    },
     /// The service account lacks a right; an operator must grant it.
     #[error("{what}: {problem}; grant the right to podid's service account (deploy/infra)")]
     Forbidden {
@@ -72,7 +82,8 @@ fn judge(what: String, error: kube::Error) -> CallError {
     match status.code {
         409 => CallError::Conflict { what },
         404 => CallError::Absent { what },
-        401 | 403 => CallError::Forbidden { what, problem },
+        401 => CallError::Unknown { what, problem },
+        403 => CallError::Forbidden { what, problem },
         408 | 429 | 500.. => {
             let wait = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
             let retry_after = (wait > 0).then(|| Duration::from_secs(u64::from(wait)));

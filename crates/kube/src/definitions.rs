@@ -53,6 +53,15 @@ pub enum DefinitionError {
         /// Our version.
         ours: u32,
     },
+    /// Somebody deletes the definition, which ends all objects of its kind.
+    #[error(
+        "{name} is being deleted, and objects of it that have finalizers hold that up: look at \
+         kubectl get {name} --all-namespaces, let them go, and apply again when the definition is gone"
+    )]
+    Going {
+        /// Name of the definition.
+        name: String,
+    },
     /// The API server took the definition but does not serve it.
     #[error("{name} is not served after {waited:?}: {problem}; see kubectl describe crd {name}")]
     NotEstablished {
@@ -109,6 +118,9 @@ pub async fn apply(
     let name = crd.metadata.name.clone().unwrap_or_default();
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let read = bounded(|| format!("read definition {name}"), LIMIT, api.get_opt(&name)).await?;
+    if read.as_ref().is_some_and(|crd| crd.metadata.deletion_timestamp.is_some()) {
+        return Err(DefinitionError::Going { name });
+    }
     if let Some(live) = read.as_ref().and_then(revision).filter(|live| *live > REVISION && !wish.force) {
         return Err(DefinitionError::Newer { name, live, ours: REVISION });
     }
@@ -234,6 +246,26 @@ mod tests {
             let found = unserved(&crd(json!({"name": "x"}), conditions.clone()));
             assert_eq!(found.as_deref(), expected, "{conditions}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_definition_that_is_being_deleted_is_neither_as_it_was_nor_written() {
+        const PATH: &str =
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/azureidentities.aadpodidentity.k8s.io";
+        let ours = crate::crd::definition::<crate::crd::AzureIdentity>();
+        let mut going = serde_json::to_value(&ours).unwrap();
+        going["metadata"]["deletionTimestamp"] = json!("2026-11-24T10:00:00Z");
+        let store = crate::testing::Store::default();
+        store.put(PATH, going);
+        for wish in [Wish::default(), Wish { dry_run: true, force: true }] {
+            let error = apply(&store.client(), &ours, wish).await.unwrap_err();
+            assert!(matches!(error, DefinitionError::Going { .. }), "{error}");
+            assert!(
+                error.to_string().contains("kubectl get azureidentities.aadpodidentity.k8s.io"),
+                "{error}"
+            );
+        }
+        assert!(store.calls().iter().all(|call| call.starts_with("GET ")), "{:?}", store.calls());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use podid_core::adopt::{Cluster, Record, Scope, Secret, Workload};
 use podid_core::desired::DEFAULT_NAMESPACE;
@@ -37,6 +38,11 @@ pub struct Survey {
 /// kept. Fails if the API server does not answer at all.
 pub async fn survey(client: &Client, scope: Scope) -> Result<Survey, CallError> {
     bounded(|| "ask for the API server's version".to_owned(), LIMIT, client.apiserver_version()).await?;
+    if let Scope::Namespaces(names) = &scope {
+        for name in names {
+            exists(client, name).await?;
+        }
+    }
     let (pods, identities, bindings, exceptions, records, workloads) = tokio::join!(
         pages::within(client, &scope, "pods", read::pod),
         pages::within(client, &scope, "azureidentities", read::identity),
@@ -57,6 +63,15 @@ pub async fn survey(client: &Client, scope: Scope) -> Result<Survey, CallError> 
     Ok(survey)
 }
 
+/// Fails if the namespace `name` does not exist; who may not see namespaces is taken at their word.
+async fn exists(client: &Client, name: &str) -> Result<(), CallError> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    match bounded(|| format!("look at namespace {name}"), LIMIT, api.get(name)).await {
+        Err(error @ CallError::Absent { .. }) => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Records of pods in `scope`.
 async fn records(client: &Client, scope: &Scope) -> Result<Vec<Record>, CallError> {
     let everywhere = match scope {
@@ -72,11 +87,12 @@ async fn records(client: &Client, scope: &Scope) -> Result<Vec<Record>, CallErro
 
 /// Controllers and agents of all namespaces.
 async fn workloads(client: &Client) -> Result<Vec<Workload>, CallError> {
-    let (deployments, daemon_sets) = tokio::try_join!(
+    let (deployments, daemon_sets) = tokio::join!(
         pages::all(Api::<Deployment>::all(client.clone()), "list deployments", workload::deployment),
         pages::all(Api::<DaemonSet>::all(client.clone()), "list daemonsets", workload::daemon_set),
-    )?;
-    Ok(deployments.into_iter().chain(daemon_sets).collect())
+    );
+    // In this order, so that the same cluster is always told in the same words.
+    Ok(deployments?.into_iter().chain(daemon_sets?).collect())
 }
 
 // === impl Survey ===

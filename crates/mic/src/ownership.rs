@@ -129,7 +129,10 @@ fn fault(error: &CallError) -> Fault {
     let after = match error {
         CallError::Unavailable { retry_after, .. } => *retry_after,
         CallError::Conflict { .. } => Some(Duration::ZERO),
-        CallError::Absent { .. } | CallError::Forbidden { .. } | CallError::Refused { .. } => None,
+        CallError::Absent { .. }
+        | CallError::Unknown { .. }
+        | CallError::Forbidden { .. }
+        | CallError::Refused { .. } => None,
     };
     Fault::Later { after, message: format!("cannot record what podid puts on it: {error}") }
 }

@@ -120,7 +120,9 @@ pub(crate) fn asked(error: &CallError) -> Option<Duration> {
     match error {
         CallError::Unavailable { retry_after, .. } => *retry_after,
         // Somebody has to change something first.
-        CallError::Forbidden { .. } | CallError::Refused { .. } => Some(Duration::from_secs(30)),
+        CallError::Unknown { .. } | CallError::Forbidden { .. } | CallError::Refused { .. } => {
+            Some(Duration::from_secs(30))
+        }
         CallError::Conflict { .. } | CallError::Absent { .. } => None,
     }
 }

@@ -27,6 +27,8 @@ mod manifests;
 mod mic;
 #[cfg(target_os = "linux")]
 mod nmi;
+#[cfg(target_os = "linux")]
+mod taint;
 
 #[cfg(all(target_os = "linux", target_env = "musl"))]
 #[global_allocator]

@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "USER")]
     assignment_writer: Vec<String>,
     /// Key of a taint that new nodes are made with; NMI removes it when it is ready, and may patch nodes for that
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = crate::taint::key)]
     startup_taint: Option<String>,
 }
 

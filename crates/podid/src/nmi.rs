@@ -108,7 +108,7 @@ pub struct Args {
 
     /// Key of a taint that new nodes have until the agent can answer their pods; the agent removes it when it is ready.
     /// Needs the right to get and patch nodes
-    #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true, value_parser = crate::taint::key)]
     startup_taint: String,
 
     /// Start on a node that uses kubenet, too

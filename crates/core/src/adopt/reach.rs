@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::finding::some;
-use super::{Code, Finding, Identity, Level, Object, View};
+use super::{Code, Finding, Identity, Level, Object, Scope, View};
 use crate::facts::{Binding, POD_LABEL, Pod};
 use crate::ids::ObjectRef;
 use crate::select::Matching;
@@ -94,7 +94,9 @@ fn empty(view: &View<'_>, binding: &Binding) -> Option<Finding> {
 
 /// Labels that select nothing, per namespace and value.
 fn unbound(view: &View<'_>) -> Vec<Finding> {
-    if view.cluster.bindings.is_none() {
+    // A binding that was not looked at may select them.
+    let all_seen = view.cluster.scope == Scope::All || view.original.matching() == Matching::Namespaced;
+    if view.cluster.bindings.is_none() || !all_seen {
         return Vec::new();
     }
     let mut found: BTreeMap<(&Arc<str>, &str), Vec<&Pod>> = BTreeMap::new();

@@ -229,6 +229,12 @@ fn rights(cluster: &Cluster) {
     assert_eq!(nowhere.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&nowhere.stderr).contains("cannot read kubeconfig /nowhere/config"));
     assert_eq!(check(&few, &["--output=wide"]).status.code(), Some(2));
+    let admin = cluster.plane.admin_kubeconfig();
+    let misspelt = check(&admin, &["--namespace=shopp"]);
+    assert_eq!(misspelt.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&misspelt.stderr).contains("look at namespace shopp: not found"));
+    let part = String::from_utf8(check(&admin, &["--namespace=api"]).stdout).unwrap();
+    assert!(part.contains("other namespaces, so what works across") && !part.contains("PA-13"), "{part}");
     cluster.plane.stop_api_server();
     let silent = check(&cluster.plane.admin_kubeconfig(), &[]);
     assert_eq!(silent.status.code(), Some(3));

@@ -16,6 +16,11 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["--set=forceNamespaced=yes"], "'/forceNamespaced': value must be one of true, false, 'true', 'false'"),
     (&["--set=rbac.secretNamespaces=apps"], "'/rbac/secretNamespaces': got string, want array"),
     (&["--set=mic.cloudConfig=azure.json"], "'/mic/cloudConfig': 'azure.json' does not match pattern"),
+    (
+        &["--set=nmi.startupTaint=podid.dev/starting:NoSchedule"],
+        "'/nmi/startupTaint': 'podid.dev/starting:NoSch",
+    ),
+    (&["--set=image.repository=REGISTRY/podid"], "image.repository REGISTRY/podid has capitals"),
     (&["--set=image.digest=abc"], "'/image/digest': 'abc' does not match pattern"),
     (
         &["--set=operationMode=managed", "--set-string=forceNamespaced=false"],

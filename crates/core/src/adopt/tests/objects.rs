@@ -251,6 +251,17 @@ fn outside_of_what_was_looked_at_no_pod_is_missing() {
 }
 
 #[test]
+fn a_label_is_not_called_unbound_while_a_binding_elsewhere_may_select_it() {
+    let mut cluster = quiet();
+    add_pod(&mut cluster, pod("api", "across-1", "web", Some("n1")));
+    cluster.bindings = Some(Vec::new());
+    cluster.scope = Scope::Namespaces(["api".into()].into());
+    assert_eq!(lines(&found(&cluster)), [""; 0]);
+    cluster.scope = Scope::All;
+    assert!(lines(&found(&cluster)).iter().any(|line| line.starts_with("note PA-13 Pod api/across-1")));
+}
+
+#[test]
 fn an_exception_names_whom_it_lets_through_but_not_host_network_pods() {
     let mut cluster = quiet();
     for (name, host_network) in [("a", false), ("b", true)] {

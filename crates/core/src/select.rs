@@ -36,7 +36,8 @@ pub enum Reason {
     IdentityInvalid(InvalidIdentity),
 }
 
-/// What selection found for one pod. Both lists are sorted by the binding's namespace and name.
+/// What selection found for one pod. Both lists begin with bindings of the pod's own namespace, so that nobody
+/// elsewhere decides what a pod gets that names no identity, and are sorted by the binding's namespace and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection<'a> {
     /// What the pod may use.
@@ -63,8 +64,9 @@ pub fn select<'a>(
             Err(reason) => selection.refused.push((binding, reason)),
         }
     }
-    selection.grants.sort_by(|a, b| a.binding.id.cmp(&b.binding.id));
-    selection.refused.sort_by(|a, b| a.0.id.cmp(&b.0.id));
+    let order = |binding: &Binding| (binding.id.namespace != pod.id.namespace, binding.id.clone());
+    selection.grants.sort_by_cached_key(|grant| order(grant.binding));
+    selection.refused.sort_by_cached_key(|(binding, _)| order(binding));
     selection
 }
 

@@ -1,3 +1,5 @@
+//! Cases and invariants of matching.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -166,6 +168,16 @@ fn world() -> impl Strategy<Value = (Vec<Binding>, Vec<Identity>)> {
     let identity = (name(), name(), any::<bool>())
         .prop_map(|(ns, name, namespaced)| Identity { namespaced, ..identity(&ns, &name) });
     (prop::collection::vec(binding, 0..8), prop::collection::vec(identity, 0..8))
+}
+
+#[test]
+fn a_binding_of_another_namespace_never_comes_before_the_pod_s_own() {
+    let bindings = [binding("evil", "a", "x", "app"), binding("shop", "z", "y", "app")];
+    let identities = [identity("evil", "x"), identity("shop", "y")];
+    let find = |id: &ObjectRef| identities.iter().find(|identity| identity.id == *id);
+    let selection = select(&pod("shop", Some("app")), &bindings, find, Matching::ClusterWide);
+    let order: Vec<_> = selection.grants.iter().map(|grant| grant.identity.id.to_string()).collect();
+    assert_eq!(order, ["shop/y", "evil/x"]);
 }
 
 proptest! {

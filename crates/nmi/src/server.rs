@@ -9,7 +9,9 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Request as HttpRequest;
+use http_body_util::Empty;
 use podid_core::answer::{Terms, View};
 use podid_core::facts::Pod;
 use podid_core::ids::ObjectRef;
@@ -103,7 +105,12 @@ impl Server {
             }
             Request::Token(wanted) => self.token(request, peer, &wanted).await,
             Request::HostToken { pod, token } => self.host_token(peer, &pod, &token).await,
-            Request::Instance | Request::Versions => self.parts.forward.send(request).await,
+            Request::Instance | Request::Versions => {
+                // A body means nothing here. A server that does not read it would take it for a request of
+                // whoever uses the connection next.
+                let request = request.map(|_| Empty::<Bytes>::new());
+                self.parts.forward.send(request).await
+            }
             Request::Other => self.other(request, peer).await,
         }
     }

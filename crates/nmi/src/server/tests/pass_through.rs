@@ -24,6 +24,7 @@ async fn everyone_may_read_instance_metadata_and_versions() {
     assert_eq!(seen[0].target, "/metadata/instance?api-version=2017-08-01");
     assert_eq!(seen[0].headers["host"], stage.imds.address.to_string());
     assert_eq!(seen[0].headers["x-ms-client-request-id"], "id");
+    assert!(seen.iter().all(|seen| seen.body.is_empty()), "a body could be read as another request");
     assert_eq!(stage.cluster.live.lock().unwrap().questions, 0);
 }
 

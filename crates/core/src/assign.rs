@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{ClientId, IdentityResourceId};
+use crate::ids::{ClientId, ComputeId, IdentityResourceId};
 
 /// ARM refuses more entries than this in one PATCH (peer contract §3.3).
 pub const PATCH_LIMIT: usize = 150;
@@ -57,8 +57,8 @@ pub struct Ledger {
 pub struct Wish {
     /// Identities that some pod there needs.
     pub needed: Identities,
-    /// Identities that some record there calls assigned. One that the ledger does not know was
-    /// assigned by the original, which put it there: podid takes that pair over (design §6).
+    /// Identities that some record there calls assigned. A record alone is no proof that podid or the
+    /// original put the identity there: what is taken over stands in the ledger (see [`taken_over`]).
     pub recorded: Identities,
 }
 
@@ -122,8 +122,7 @@ pub fn decide(
     deferred: &Deferred,
 ) -> Result<Decision, Refusal> {
     let there = |id: &IdentityResourceId| present.identities.contains_key(id);
-    let adopted = wish.recorded.iter().filter(|id| !ledger.found.contains(*id));
-    let ours: Identities = ledger.put.iter().chain(adopted).filter(|id| there(id)).cloned().collect();
+    let ours: Identities = ledger.put.iter().filter(|id| there(id)).cloned().collect();
     let add: Identities =
         wish.needed.iter().filter(|id| !there(id) && !deferred.add.contains(*id)).cloned().collect();
     let unneeded = ours.difference(&wish.needed);
@@ -136,6 +135,21 @@ pub fn decide(
     let after = Ledger { put: put.difference(&remove).cloned().collect(), found: found.clone() };
     let patches = patches(present, add, remove)?;
     Ok(Decision { ledger: Ledger { put, found }, patches, after })
+}
+
+/// The first ledgers of a cluster, given what its records call assigned: before podid only the
+/// original wrote them, after it had put the identity there (design §6).
+///
+/// This is asked once for each cluster. Later a record says nothing about who put an identity
+/// there, or whoever may write records could have a foreign identity taken off.
+pub fn taken_over(
+    recorded: impl IntoIterator<Item = (ComputeId, IdentityResourceId)>,
+) -> BTreeMap<ComputeId, Ledger> {
+    let mut ledgers: BTreeMap<ComputeId, Ledger> = BTreeMap::new();
+    for (target, id) in recorded {
+        ledgers.entry(target).or_default().put.insert(id);
+    }
+    ledgers
 }
 
 /// Whether `id` is on the VM or scale set and podid removes it once nobody needs it there.

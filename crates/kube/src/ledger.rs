@@ -63,6 +63,15 @@ impl Ledger {
     }
 }
 
+// === impl Page ===
+
+impl Page {
+    /// Whether the ledger exists.
+    pub fn is_stored(&self) -> bool {
+        self.object.is_some()
+    }
+}
+
 impl From<ConfigMap> for Page {
     fn from(object: ConfigMap) -> Self {
         Self { entries: object.data.clone().unwrap_or_default(), object: Some(Box::new(object)) }

@@ -13,7 +13,7 @@ use futures::stream::BoxStream;
 use podid_core::assign::Ledger;
 use podid_core::ids::ComputeId;
 use podid_kube::Client;
-use podid_kube::ledger::Ledger as Store;
+use podid_kube::ledger::{Ledger as Store, Page};
 use podid_runtime::readiness::Guard;
 use podid_runtime::shutdown::Shutdown;
 use podid_runtime::tasks::Tasks;
@@ -23,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use crate::compute::Compute;
 use crate::lane::Work;
 use crate::metrics::Metrics;
-use crate::ownership::{self, Ownership};
+use crate::ownership::{self, Memory, Ownership};
 use crate::records::{self, Desk, Job, Written};
 use crate::report::Reporter;
 use crate::worker::{self, Report, Tools};
@@ -101,7 +101,8 @@ impl<C: Compute> Parts<C> {
     async fn work(&mut self, watches: &mut BoxStream<'static, Vec<Happening>>) -> Result<(), Deposed> {
         self.stand_by(watches).await;
         self.metrics.elected();
-        let (known, ownership) = self.open_ownership().await;
+        let (known, page) = self.remember(watches).await?;
+        let ownership = self.keep(page);
         tracing::info!(targets = known.len(), "leading");
         self.world.lead(known);
         let mut channels = self.channels(ownership);
@@ -157,23 +158,58 @@ impl<C: Compute> Parts<C> {
         first || self.world.is_dirty()
     }
 
-    async fn open_ownership(&self) -> (BTreeMap<ComputeId, Ledger>, Ownership) {
+    /// What podid put where. Where no podid has ever led, what the original put there is written down
+    /// first, in one write: a crash in the middle must not make the next start ask the records again.
+    async fn remember(
+        &mut self,
+        watches: &mut BoxStream<'static, Vec<Happening>>,
+    ) -> Result<(BTreeMap<ComputeId, Ledger>, Page), Deposed> {
         loop {
-            match ownership::open(self.store.clone()).await {
-                Ok((known, ownership, keeper)) => {
-                    let writing = self.writing.clone();
-                    self.tasks.spawn_brief("ownership", async move {
-                        keeper.run().await;
-                        drop(writing);
-                    });
-                    return (known, ownership);
+            match ownership::read(&self.store).await {
+                Ok(Memory::Known(page, known)) => return Ok((known, page)),
+                Ok(Memory::Blank(page)) => {
+                    self.see_everything(watches).await?;
+                    let known = self.world.taken_over();
+                    match ownership::begin(&self.store, page, &known).await {
+                        Ok(page) => return Ok((known, page)),
+                        Err(error) => {
+                            tracing::warn!(%error, "cannot write down what the original put where, trying again");
+                        }
+                    }
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot read what podid put where, trying again");
-                    sleep(RETRY).await;
-                }
+                Err(error) => tracing::warn!(%error, "cannot read what podid put where, trying again"),
+            }
+            if !*self.leads.borrow() {
+                return Err(Deposed);
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Learns until every watch has shown its whole list.
+    async fn see_everything(
+        &mut self,
+        watches: &mut BoxStream<'static, Vec<Happening>>,
+    ) -> Result<(), Deposed> {
+        let mut leads = self.leads.clone();
+        let mut lost = std::pin::pin!(leads.wait_for(|leads| !*leads));
+        while !self.world.is_synced() {
+            tokio::select! {
+                Some(happenings) = watches.next() => drop(self.learn(happenings)),
+                _ = &mut lost => return Err(Deposed),
             }
         }
+        Ok(())
+    }
+
+    fn keep(&self, page: Page) -> Ownership {
+        let (ownership, keeper) = ownership::keep(self.store.clone(), page);
+        let writing = self.writing.clone();
+        self.tasks.spawn_brief("ownership", async move {
+            keeper.run().await;
+            drop(writing);
+        });
+        ownership
     }
 
     fn channels(&self, ownership: Ownership) -> Channels<C> {

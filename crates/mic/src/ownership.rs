@@ -47,11 +47,21 @@ pub(crate) struct Keeper {
     queue: mpsc::Receiver<Request>,
 }
 
-/// Reads what was remembered. Returns it with the way to change it.
-pub(crate) async fn open(
-    store: Store,
-) -> Result<(BTreeMap<ComputeId, Ledger>, Ownership, Keeper), CallError> {
+/// What was remembered, or that nothing ever was.
+#[derive(Debug)]
+pub(crate) enum Memory {
+    /// The record exists.
+    Known(Page, BTreeMap<ComputeId, Ledger>),
+    /// No podid has led in this cluster yet.
+    Blank(Page),
+}
+
+/// Reads the record.
+pub(crate) async fn read(store: &Store) -> Result<Memory, CallError> {
     let page = store.read().await?;
+    if !page.is_stored() {
+        return Ok(Memory::Blank(page));
+    }
     let known = page.entries.iter().filter_map(|(key, entry)| {
         let parsed = text::parse(entry);
         if parsed.is_none() {
@@ -60,8 +70,34 @@ pub(crate) async fn open(
         parsed
     });
     let known = known.collect();
+    Ok(Memory::Known(page, known))
+}
+
+/// Makes the record, with all of `ledgers` in one write: from now on it is known who put what where.
+pub(crate) async fn begin(
+    store: &Store,
+    mut page: Page,
+    ledgers: &BTreeMap<ComputeId, Ledger>,
+) -> Result<Page, CallError> {
+    page.entries
+        .extend(ledgers.iter().map(|(target, ledger)| (text::key(target), text::render(target, ledger))));
+    check_size(&page)?;
+    store.write(page).await
+}
+
+/// Goes on from `page`: the way to change the record, and the task that writes it.
+pub(crate) fn keep(store: Store, page: Page) -> (Ownership, Keeper) {
     let (sender, queue) = mpsc::channel(QUEUE);
-    Ok((known, Ownership { queue: sender }, Keeper { store, page, queue }))
+    (Ownership { queue: sender }, Keeper { store, page, queue })
+}
+
+fn check_size(page: &Page) -> Result<(), CallError> {
+    let size: usize = page.entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
+    if size <= SIZE_LIMIT {
+        return Ok(());
+    }
+    let problem = format!("it would be {size} bytes long and a ConfigMap holds {SIZE_LIMIT}");
+    Err(CallError::Refused { what: format!("write ConfigMap {NAME}"), problem })
 }
 
 // === impl Ownership ===
@@ -115,11 +151,7 @@ impl Keeper {
         if page.entries == self.page.entries {
             return Ok(());
         }
-        let size: usize = page.entries.iter().map(|(key, entry)| key.len() + entry.len()).sum();
-        if size > SIZE_LIMIT {
-            let problem = format!("it would be {size} bytes long and a ConfigMap holds {SIZE_LIMIT}");
-            return Err(CallError::Refused { what: format!("write ConfigMap {NAME}"), problem });
-        }
+        check_size(&page)?;
         self.page = self.store.write(page).await?;
         Ok(())
     }

@@ -15,10 +15,10 @@ mod tell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use podid_core::assign::{Ledger, Protected};
+use podid_core::assign::{self, Ledger, Protected};
 use podid_core::desired::{Desired, Key};
 use podid_core::facts::{AssignmentState, Identity, Pod};
-use podid_core::ids::{ComputeId, NodeName, ObjectRef};
+use podid_core::ids::{ComputeId, IdentityResourceId, NodeName, ObjectRef};
 use podid_core::plan::{Standing, plan};
 use podid_core::select::Matching;
 use podid_core::strategy::Strategy;
@@ -116,6 +116,12 @@ impl World {
     /// Whether there are pods to plan.
     pub(crate) fn is_dirty(&self) -> bool {
         !self.changed.is_empty() || !self.dirty.is_empty() || self.everywhere.is_dirty()
+    }
+
+    /// What the original put where, by the records that it left.
+    pub(crate) fn taken_over(&self) -> BTreeMap<ComputeId, Ledger> {
+        let records = self.facts.all_records().filter(|record| record.state != AssignmentState::Created);
+        assign::taken_over(records.filter_map(|record| self.pair(&record.node, &record.identity)))
     }
 
     /// This process leads, and the ownership record says `ledgers`. From now on there are orders.
@@ -220,10 +226,7 @@ impl World {
     }
 
     fn stake(&self, id: &ObjectRef) -> Stake {
-        let pair = |node: &NodeName, identity: &Identity| match self.facts.place(node) {
-            Place::On(target) => Some((target.clone(), identity.resource_id()?.clone())),
-            Place::Unknown | Place::Nowhere(_) => None,
-        };
+        let pair = |node: &NodeName, identity: &Identity| self.pair(node, identity);
         let desired = self.facts.pod(id).map(|pod| self.facts.desired(pod).desired).unwrap_or_default();
         let records = self.facts.records_of(id);
         let assigned = records.iter().filter(|record| record.state != AssignmentState::Created);
@@ -231,6 +234,14 @@ impl World {
             needed: desired.iter().filter_map(|wanted| pair(wanted.node, wanted.grant.identity)).collect(),
             held: records.iter().filter_map(|record| pair(&record.node, &record.identity)).collect(),
             assigned: assigned.filter_map(|record| pair(&record.node, &record.identity)).collect(),
+        }
+    }
+
+    /// The target and the managed identity, where both are known.
+    fn pair(&self, node: &NodeName, identity: &Identity) -> Option<(ComputeId, IdentityResourceId)> {
+        match self.facts.place(node) {
+            Place::On(target) => Some((target.clone(), identity.resource_id()?.clone())),
+            Place::Unknown | Place::Nowhere(_) => None,
         }
     }
 

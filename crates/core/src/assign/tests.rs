@@ -90,13 +90,27 @@ fn a_foreign_identity_stays_also_when_a_pod_has_used_it() {
 }
 
 #[test]
-fn an_assignment_of_the_original_is_taken_over_and_later_removed() {
+fn what_the_original_assigned_is_taken_over_once_and_later_removed() {
+    let pool = ComputeId::scale_set("s", "g", "pool");
+    let ledgers = taken_over([(pool.clone(), resource("theirs")), (pool.clone(), resource("gone"))]);
+    assert_eq!(ledgers, [(pool.clone(), put(&["theirs", "gone"]))].into());
+
     let there = present(Kind::User, &["theirs", "foreign"]);
     let wish = Wish { needed: set(&["theirs"]), recorded: set(&["theirs"]) };
-    let over = act(&there, &wish, &Ledger::default()).unwrap();
+    let over = act(&there, &wish, &ledgers[&pool]).unwrap();
     assert_eq!((over.patches, &over.after), (vec![], &put(&["theirs"])));
     let decision = act(&there, &Wish { needed: set(&[]), ..wish }, &over.after).unwrap();
     assert_eq!(only(&decision), (vec![], vec!["theirs"], "UserAssigned"));
+}
+
+#[test]
+fn a_forged_record_takes_no_foreign_identity_off() {
+    let there = present(Kind::User, &["foreign"]);
+    let forged = Wish { recorded: set(&["foreign"]), ..Wish::default() };
+    let seen = act(&there, &forged, &Ledger::default()).unwrap();
+    assert_eq!((seen.patches, &seen.after.found), (vec![], &set(&["foreign"])));
+    let gone = act(&there, &need(&[]), &seen.after).unwrap();
+    assert_eq!((gone.patches, gone.after), (vec![], Ledger::default()));
 }
 
 #[test]
@@ -217,8 +231,7 @@ proptest! {
                 prop_assert!(!wish.needed.contains(id), "somebody needs it");
                 prop_assert!(!deferred.remove.contains(id), "somebody may need it again");
                 prop_assert!(!protected.resources.contains(id));
-                let theirs = wish.recorded.contains(id) && !ledger.found.contains(id);
-                prop_assert!(removable(id, &present, &ledger, &protected) || theirs, "podid did not put it there");
+                prop_assert!(removable(id, &present, &ledger, &protected), "podid did not put it there");
                 prop_assert!(decision.ledger.put.contains(id), "in the ledger until the PATCH is done");
             }
         }

@@ -31,7 +31,7 @@ impl Idle {
     pub(crate) fn look(&mut self, wish: &Wish, ledger: &Ledger, now: Instant) -> Identities {
         let idle = |id: &IdentityResourceId| !wish.needed.contains(id);
         self.since.retain(|id, _| idle(id));
-        for id in ledger.put.iter().chain(&wish.recorded).filter(|id| idle(id)) {
+        for id in ledger.put.iter().filter(|id| idle(id)) {
             self.since.entry(id.clone()).or_insert(now);
         }
         let (due, staying) =

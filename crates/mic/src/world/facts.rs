@@ -139,6 +139,11 @@ impl Facts {
         self.records.get(id).map(AsRef::as_ref)
     }
 
+    /// All records.
+    pub(crate) fn all_records(&self) -> impl Iterator<Item = &Assignment> {
+        self.records.values().map(AsRef::as_ref)
+    }
+
     /// All records that name `pod`.
     pub(crate) fn records_of(&self, pod: &ObjectRef) -> Vec<&Assignment> {
         self.records_by_pod.get(pod).filter_map(|id| self.record(id)).collect()

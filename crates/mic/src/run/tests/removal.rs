@@ -144,6 +144,22 @@ async fn an_assignment_of_the_original_whose_pod_went_meanwhile_is_cleaned_up() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_forged_record_takes_no_foreign_identity_off_also_across_a_restart() {
+    let mut stage = Stage::running().await;
+    stage.arm.put(&pool("pool"), identity_id("foreign"));
+    stage.settle().await;
+    stage.record("p", "web", "foreign", "a", "Assigned");
+    stage.until("forged record gone", |stage| stage.records().is_empty()).await;
+    stage.kill().await;
+    stage.record("q", "web", "foreign", "a", "Assigned");
+    stage.start().await;
+    stage.until("forged record gone again", |stage| stage.records().is_empty()).await;
+    stage.settle().await;
+    assert_eq!(stage.arm.names(&pool("pool")), ["foreign"]);
+    assert_eq!(stage.arm.patches().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn w48_the_cluster_s_own_identity_stays_whatever_the_case_of_its_client_id() {
     let mut stage = Stage::new();
     stage.node("a", "pool", 0);

@@ -5,63 +5,45 @@
 //! is refused), then what is in hand is finished. Where no successor will come, the redirect is removed
 //! instead. An agent that is killed leaves the rules.
 
+mod parts;
+mod redirected;
+
 use std::net::SocketAddrV4;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use podid_azure::cloud::AllowedAuthorities;
-use podid_azure::entra::Entra;
-use podid_azure::http;
-use podid_azure::imds::Imds;
-use podid_core::answer::{Mode, Terms};
-use podid_core::farewell::Farewell;
+use podid_core::answer::Mode;
 use podid_core::ids::NodeName;
 use podid_kube::client::{ConnectError, NotReady};
-use podid_kube::{Client, client, crd, watch};
-use podid_runtime::admin::{Probe, serve_metrics, serve_probes};
+use podid_kube::{Client, client, crd};
+use podid_runtime::admin::{serve_metrics, serve_probes};
 use podid_runtime::descriptors;
 use podid_runtime::http::{BindError, Limits, Server as HttpServer, TooFewDescriptors, bind};
-use podid_runtime::readiness::{Guard, Readiness};
+use podid_runtime::readiness::Readiness;
 use podid_runtime::shutdown::Shutdown;
 use podid_runtime::tasks::{TaskDied, Tasks};
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
 use crate::config::Config;
-use crate::forward::Forward;
 use crate::kubenet::{self, Kubenet};
-use crate::lookup::{KubePods, Lookup};
 use crate::metrics::Metrics;
 use crate::neighbour::Neighbours;
-use crate::origin::{Follower, Origin};
-use crate::redirect::{self, Redirect, Settings};
-use crate::server::{Parts, Server};
-use crate::snapshot::Snapshot;
-use crate::source::{KubeSecrets, Source, Upstreams};
+use crate::redirect::{self, Settings};
+use crate::server::Server;
 use crate::taint;
-use crate::world::{Sources, World};
+use crate::world::World;
+
+use parts::{origin, parts, sources};
+use redirected::{Redirected, keep_shut, leave};
 
 /// How long requests in hand may take at the end; kubelets grant 30 s in all.
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// How long everything else may take after that.
 const END: Duration = Duration::from_secs(25);
-
-/// How long the predecessor may still hold the redirect, and how often we look.
-const HANDOVER: Duration = Duration::from_mins(1);
-const HANDOVER_PAUSE: Duration = Duration::from_millis(200);
-
-/// What is told to those who wait for the redirect.
-struct Redirected {
-    active: Arc<AtomicBool>,
-    guard: Option<Guard>,
-    ready: oneshot::Sender<()>,
-}
 
 /// Why the agent does not run (any more).
 #[derive(Debug, thiserror::Error)]
@@ -115,8 +97,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let readiness = Readiness::new();
-    let (ready, told) = oneshot::channel();
-    let redirected = Redirected { active: Arc::default(), guard: Some(readiness.guard("redirect")), ready };
+    let (redirected, told) = Redirected::new(&readiness);
     let probe = redirected.probe(&readiness);
     let (world, snapshots) =
         World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());
@@ -153,7 +134,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     });
 
     let settings = Settings { metadata: config.metadata, listener: target };
-    let outcome = keep_redirect(settings, snapshots, redirected, &shutdown).await;
+    let outcome = redirected::keep(settings, snapshots, redirected, &shutdown).await;
     shutdown.begin();
     let (mut redirect, outcome) = match outcome {
         Ok(redirect) => (redirect, Ok(())),
@@ -172,76 +153,6 @@ async fn untaint(cluster: Client, node: NodeName, key: String, ready: oneshot::R
     tokio::select! {
         () = end.begun() => {}
         () = taint::lift(&key, ready, || podid_kube::taint::remove(&cluster, &node, &key)) => {}
-    }
-}
-
-/// Closes or removes the redirect; what is left of it has to be kept.
-async fn leave(redirect: Option<Redirect>, farewell: Farewell) -> Option<Redirect> {
-    let mut redirect = match (redirect?, farewell) {
-        (redirect, Farewell::Close) => redirect,
-        (redirect, Farewell::Remove) => match redirect.remove().await {
-            Ok(()) => return None,
-            Err((redirect, error)) => {
-                tracing::error!(%error, "the redirect could not be removed; run `podid nmi --cleanup` on this node");
-                redirect
-            }
-        },
-    };
-    if let Err(error) = redirect.close().await {
-        tracing::error!(%error, "the redirect could not be closed; trying again while requests are finished");
-    }
-    Some(redirect)
-}
-
-/// Keeps a closed redirect closed while what is in hand is finished; `ended` decides when that is over.
-async fn keep_shut<T>(
-    redirect: Option<&mut Redirect>,
-    drained: &Shutdown,
-    ended: impl Future<Output = T>,
-) -> T {
-    let Some(redirect) = redirect else { return ended.await };
-    let mut ended = pin!(ended);
-    tokio::select! {
-        ended = &mut ended => return ended,
-        () = redirect.keep_closed(drained.begun()) => {}
-    }
-    ended.await
-}
-
-/// Installs the redirect once there is something to answer with, and keeps it until the end. None where
-/// that came first.
-async fn keep_redirect(
-    settings: Settings,
-    mut snapshots: tokio::sync::watch::Receiver<Arc<Snapshot>>,
-    redirected: Redirected,
-    shutdown: &Shutdown,
-) -> Result<Option<Redirect>, Error> {
-    tokio::select! {
-        () = shutdown.begun() => return Ok(None),
-        complete = snapshots.wait_for(|snapshot| snapshot.complete) => drop(complete),
-    }
-    let mut redirect = tokio::select! {
-        () = shutdown.begun() => return Ok(None),
-        redirect = install(settings) => redirect?,
-    };
-    redirected.done();
-    redirect.keep(shutdown.begun()).await;
-    Ok(Some(redirect))
-}
-
-/// A predecessor that is about to end may still own the rules.
-async fn install(settings: Settings) -> Result<Redirect, redirect::Error> {
-    let patience = Instant::now() + HANDOVER;
-    loop {
-        match Redirect::install(settings).await {
-            Err(error @ (redirect::Error::Held | redirect::Error::Failed(_)))
-                if Instant::now() < patience =>
-            {
-                tracing::warn!(%error, "cannot install the redirect yet, trying again");
-                tokio::time::sleep(HANDOVER_PAUSE).await;
-            }
-            outcome => return outcome,
-        }
     }
 }
 
@@ -272,81 +183,5 @@ async fn require_crds(cluster: &Client, mode: Mode) -> Result<(), Error> {
             tracing::warn!(%error, "cannot see yet whether the custom resources are defined");
             Ok(())
         }
-    }
-}
-
-/// Who tells whether there will be a successor.
-fn origin(config: &Config, cluster: &Client) -> (Origin, Option<Follower>) {
-    let Some(id) = &config.daemon_set else { return (Origin::unknown(), None) };
-    let (origin, follower) = Origin::watched(cluster.clone(), id.clone());
-    (origin, Some(follower))
-}
-
-fn sources(config: &Config, cluster: &Client) -> Sources {
-    let assignments = (config.mode == Mode::Standard).then(|| {
-        if config.own_assignments_only {
-            watch::assignments_on_node(cluster.clone(), &config.node)
-        } else {
-            watch::assignments(cluster.clone())
-        }
-    });
-    Sources {
-        pods: watch::pods_on_node(cluster.clone(), &config.node),
-        exceptions: watch::exceptions(cluster.clone()),
-        assignments,
-        bindings: watch::bindings(cluster.clone()),
-        identities: watch::identities(cluster.clone()),
-    }
-}
-
-fn parts(
-    config: &Config,
-    cluster: &Client,
-    metrics: &Metrics,
-    neighbours: Neighbours,
-    fetches: &TaskTracker,
-    draining: &Shutdown,
-) -> Parts {
-    let http = http::Client::new(http::Settings::new(&config.user_agent));
-    let allowed = AllowedAuthorities::with(&config.allowed_authorities).and_cloud(&config.cloud);
-    let upstreams = Upstreams {
-        imds: Imds::new(http.clone(), format!("http://{}", config.metadata)),
-        entra: Entra::new(http.clone()),
-        authority: config.cloud.endpoints.authority.clone(),
-        allowed,
-        secrets: Arc::new(KubeSecrets(cluster.clone())),
-    };
-    Parts {
-        rules: config.rules,
-        terms: Terms {
-            mode: config.mode,
-            matching: config.matching,
-            node: config.node.clone(),
-            hold_unknown: config.holds.unknown(),
-            hold_under_way: config.holds.under_way(),
-        },
-        lookup: Lookup::new(KubePods::new(cluster.clone(), config.node.clone()), metrics.clone()),
-        neighbours,
-        source: Source::new(upstreams, metrics.clone(), fetches.clone()),
-        forward: Forward::new(http, config.metadata.into()),
-        metrics: metrics.clone(),
-        draining: draining.clone(),
-        clock: clock::system(),
-    }
-}
-
-// === impl Redirected ===
-
-impl Redirected {
-    fn probe(&self, readiness: &Readiness) -> Probe {
-        let active = self.active.clone();
-        Probe { active: Arc::new(move || active.load(Ordering::Relaxed)), readiness: readiness.clone() }
-    }
-
-    fn done(mut self) {
-        self.active.store(true, Ordering::Relaxed);
-        drop(self.guard.take());
-        // Nobody waits where there is no taint.
-        let _ = self.ready.send(());
     }
 }

@@ -1,0 +1,121 @@
+//! When do pods meet this agent, and how does that end?
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use podid_core::farewell::Farewell;
+use podid_runtime::admin::Probe;
+use podid_runtime::readiness::{Guard, Readiness};
+use podid_runtime::shutdown::Shutdown;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::redirect::{self, Redirect, Settings};
+use crate::snapshot::Snapshot;
+
+/// How long the predecessor may still hold the redirect, and how often we look.
+const HANDOVER: Duration = Duration::from_mins(1);
+const HANDOVER_PAUSE: Duration = Duration::from_millis(200);
+
+/// What is told to those who wait for the redirect.
+pub(super) struct Redirected {
+    active: Arc<AtomicBool>,
+    guard: Option<Guard>,
+    ready: oneshot::Sender<()>,
+}
+
+// === impl Redirected ===
+
+impl Redirected {
+    /// Not yet; `readiness` waits for it. The receiver hears when the time has come.
+    pub(super) fn new(readiness: &Readiness) -> (Self, oneshot::Receiver<()>) {
+        let (ready, told) = oneshot::channel();
+        (Self { active: Arc::default(), guard: Some(readiness.guard("redirect")), ready }, told)
+    }
+
+    /// What probes are answered with.
+    pub(super) fn probe(&self, readiness: &Readiness) -> Probe {
+        let active = self.active.clone();
+        Probe { active: Arc::new(move || active.load(Ordering::Relaxed)), readiness: readiness.clone() }
+    }
+
+    fn done(mut self) {
+        self.active.store(true, Ordering::Relaxed);
+        drop(self.guard.take());
+        // Nobody waits where there is no taint.
+        let _ = self.ready.send(());
+    }
+}
+
+/// Closes or removes the redirect; what is left of it has to be kept.
+pub(super) async fn leave(redirect: Option<Redirect>, farewell: Farewell) -> Option<Redirect> {
+    let mut redirect = match (redirect?, farewell) {
+        (redirect, Farewell::Close) => redirect,
+        (redirect, Farewell::Remove) => match redirect.remove().await {
+            Ok(()) => return None,
+            Err((redirect, error)) => {
+                tracing::error!(%error, "the redirect could not be removed; run `podid nmi --cleanup` on this node");
+                redirect
+            }
+        },
+    };
+    if let Err(error) = redirect.close().await {
+        tracing::error!(%error, "the redirect could not be closed; trying again while requests are finished");
+    }
+    Some(redirect)
+}
+
+/// Keeps a closed redirect closed while what is in hand is finished; `ended` decides when that is over.
+pub(super) async fn keep_shut<T>(
+    redirect: Option<&mut Redirect>,
+    drained: &Shutdown,
+    ended: impl Future<Output = T>,
+) -> T {
+    let Some(redirect) = redirect else { return ended.await };
+    let mut ended = pin!(ended);
+    tokio::select! {
+        ended = &mut ended => return ended,
+        () = redirect.keep_closed(drained.begun()) => {}
+    }
+    ended.await
+}
+
+/// Installs the redirect once there is something to answer with, and keeps it until the end. None where
+/// that came first.
+pub(super) async fn keep(
+    settings: Settings,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    redirected: Redirected,
+    shutdown: &Shutdown,
+) -> Result<Option<Redirect>, redirect::Error> {
+    tokio::select! {
+        () = shutdown.begun() => return Ok(None),
+        complete = snapshots.wait_for(|snapshot| snapshot.complete) => drop(complete),
+    }
+    let mut redirect = tokio::select! {
+        () = shutdown.begun() => return Ok(None),
+        redirect = install(settings) => redirect?,
+    };
+    redirected.done();
+    redirect.keep(shutdown.begun()).await;
+    Ok(Some(redirect))
+}
+
+/// A predecessor that is about to end may still own the rules.
+async fn install(settings: Settings) -> Result<Redirect, redirect::Error> {
+    let patience = Instant::now() + HANDOVER;
+    loop {
+        match Redirect::install(settings).await {
+            Err(error @ (redirect::Error::Held | redirect::Error::Failed(_)))
+                if Instant::now() < patience =>
+            {
+                tracing::warn!(%error, "cannot install the redirect yet, trying again");
+                tokio::time::sleep(HANDOVER_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! The only door for people and CI: what CI runs is `cargo xtask test`, and nothing else.
 
+mod area;
 mod assets;
 mod bench;
 mod cluster;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::area::Area;
 use crate::assets::Kubernetes;
 use crate::stage::Stage;
 use crate::workspace::Workspace;
@@ -36,8 +38,11 @@ enum Command {
     /// Run every check and every test, then say in one line how many passed
     ///
     /// All stages run, also after a failure; the exit code is 0 only if nothing failed. What cannot run on
-    /// this machine is skipped loudly, or fails when CI=true.
+    /// this machine is skipped loudly, or fails when CI=true. With an area, only its tests are run.
     Test {
+        /// Run only the tests that concern this part of podid
+        #[arg(value_name = "AREA", value_enum)]
+        area: Option<Area>,
         /// Run only these stages, separated by commas
         #[arg(long, value_name = "STAGE", value_enum, value_delimiter = ',')]
         only: Vec<Stage>,
@@ -96,11 +101,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
-        Command::Test { only, choice } => {
-            let stages = if only.is_empty() { Stage::ALL } else { &only };
-            Ok(report::run(&workspace, stages, choice.kubernetes))
+        Command::Test { area, only, choice } => {
+            let stages = stages(area, &only)?;
+            Ok(report::run(&workspace, stages, area, choice.kubernetes))
         }
-        Command::Lint => Ok(report::run(&workspace, Stage::LINT, None)),
+        Command::Lint => Ok(report::run(&workspace, Stage::LINT, None, None)),
         Command::Gen { check: true } => {
             generate::check(&workspace)?;
             Ok(ExitCode::SUCCESS)
@@ -124,6 +129,18 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// What runs: all, what was asked for, or for an area its tests and the programs that they need.
+fn stages(area: Option<Area>, only: &[Stage]) -> anyhow::Result<&[Stage]> {
+    match (area, only) {
+        (None, []) => Ok(Stage::ALL),
+        (Some(_), []) => Ok(Stage::TESTS),
+        (Some(_), only) if !only.contains(&Stage::Tests) => {
+            anyhow::bail!("an area narrows down the stage tests only: leave it out, or name tests in --only")
+        }
+        (_, only) => Ok(only),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -133,5 +150,16 @@ mod tests {
     #[test]
     fn every_command_can_be_asked_for() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_area_runs_tests_and_what_they_need_and_cannot_narrow_down_anything_else() {
+        assert_eq!(stages(None, &[]).unwrap(), Stage::ALL);
+        assert_eq!(stages(Some(Area::Nmi), &[]).unwrap(), [Stage::Assets, Stage::Tests]);
+        assert_eq!(stages(Some(Area::Nmi), &[Stage::Tests]).unwrap(), [Stage::Tests]);
+        assert!(
+            stages(Some(Area::Mic), &[Stage::Docs]).unwrap_err().to_string().contains("name tests in --only")
+        );
+        assert_eq!(stages(None, &[Stage::Docs]).unwrap(), [Stage::Docs]);
     }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::area::Area;
 use crate::assets::Kubernetes;
 use crate::stage::Stage;
 use crate::tally::{Findings, Tally};
@@ -15,8 +16,13 @@ struct Outcome {
 }
 
 /// Runs all `stages`, also after a failure, and closes with one line over everything.
-pub(crate) fn run(workspace: &Workspace, stages: &[Stage], kubernetes: Option<Kubernetes>) -> ExitCode {
-    let outcomes: Vec<_> = stages.iter().map(|&stage| run_one(workspace, stage, kubernetes)).collect();
+pub(crate) fn run(
+    workspace: &Workspace,
+    stages: &[Stage],
+    area: Option<Area>,
+    kubernetes: Option<Kubernetes>,
+) -> ExitCode {
+    let outcomes: Vec<_> = stages.iter().map(|&stage| run_one(workspace, stage, area, kubernetes)).collect();
     println!("\n== summary");
     let mut total = Tally::default();
     for outcome in &outcomes {
@@ -34,10 +40,15 @@ pub(crate) fn run(workspace: &Workspace, stages: &[Stage], kubernetes: Option<Ku
     if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_one(workspace: &Workspace, stage: Stage, kubernetes: Option<Kubernetes>) -> Outcome {
+fn run_one(
+    workspace: &Workspace,
+    stage: Stage,
+    area: Option<Area>,
+    kubernetes: Option<Kubernetes>,
+) -> Outcome {
     println!("\n== {stage}: {}", stage.about());
     let start = Instant::now();
-    let findings = stage.run(workspace, kubernetes).unwrap_or_else(|error| {
+    let findings = stage.run(workspace, area, kubernetes).unwrap_or_else(|error| {
         eprintln!("{stage}: {error:#}");
         Tally::FAILED.into()
     });

@@ -4,6 +4,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 
+use crate::area::Area;
 use crate::assets::{Assets, Kubernetes};
 use crate::tally::{Findings, Tally};
 use crate::workspace::{Workspace, in_ci};
@@ -52,16 +53,20 @@ impl Stage {
     pub(crate) const LINT: &[Self] =
         &[Self::Format, Self::Clippy, Self::Lean, Self::Generated, Self::Docs, Self::Deny];
 
+    /// The stages that an area's tests take.
+    pub(crate) const TESTS: &[Self] = &[Self::Assets, Self::Tests];
+
     /// What the stage shows, in a few words.
     pub(crate) fn about(self) -> String {
         let value = self.to_possible_value();
         value.and_then(|value| Some(value.get_help()?.to_string())).unwrap_or_default()
     }
 
-    /// Runs it. An error means that it could not be run to its end.
+    /// Runs it; of tests only those of `area`, if there is one. An error means that it could not be run to its end.
     pub(crate) fn run(
         self,
         workspace: &Workspace,
+        area: Option<Area>,
         kubernetes: Option<Kubernetes>,
     ) -> anyhow::Result<Findings> {
         let tally = match self {
@@ -86,8 +91,12 @@ impl Stage {
             Self::Generated => generate::check(workspace).map(|()| Tally::PASSED),
             Self::Assets => return judge_assets(&assets::prepare(workspace, kubernetes)?, in_ci()),
             Self::Tests => {
+                let folder = assets::present(workspace, kubernetes)?.folder;
+                if let Some(area) = area {
+                    return area.run(workspace, (ASSETS, &folder));
+                }
                 let mut tests = workspace.cargo(["test", "--locked", "--workspace", "--no-fail-fast"]);
-                tests.env(ASSETS, assets::present(workspace, kubernetes)?.folder);
+                tests.env(ASSETS, folder);
                 return command::tests(tests);
             }
             Self::Docs => {

@@ -17,6 +17,8 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
     /// Every bench.
     pub(crate) benches: Vec<Bench>,
+    /// The test programs of each package, sorted.
+    tests: BTreeMap<String, Vec<String>>,
     versions: BTreeMap<String, String>,
 }
 
@@ -65,8 +67,24 @@ impl Workspace {
         let metadata: Metadata =
             serde_json::from_slice(&output.stdout).context("cargo metadata printed something unexpected")?;
         let benches = benches(&metadata.packages);
+        let tests = metadata
+            .packages
+            .iter()
+            .map(|package| (package.name.clone(), targets(package, "test")))
+            .collect();
         let versions = metadata.packages.into_iter().map(|package| (package.name, package.version)).collect();
-        Ok(Self { root: metadata.workspace_root, target: metadata.target_directory, benches, versions })
+        Ok(Self {
+            root: metadata.workspace_root,
+            target: metadata.target_directory,
+            benches,
+            tests,
+            versions,
+        })
+    }
+
+    /// The test programs of one of our packages, in order.
+    pub(crate) fn tests(&self, package: &str) -> &[String] {
+        self.tests.get(package).map_or(&[], Vec::as_slice)
     }
 
     /// The version of one of our packages.
@@ -95,12 +113,19 @@ impl Workspace {
 fn benches(packages: &[Package]) -> Vec<Bench> {
     let mut benches = Vec::new();
     for package in packages {
-        let targets = package.targets.iter().filter(|target| target.kind.iter().any(|kind| kind == "bench"));
-        benches
-            .extend(targets.map(|target| Bench { package: package.name.clone(), name: target.name.clone() }));
+        let names = targets(package, "bench").into_iter();
+        benches.extend(names.map(|name| Bench { package: package.name.clone(), name }));
     }
     benches.sort();
     benches
+}
+
+/// The names of the targets of one kind, sorted.
+fn targets(package: &Package, kind: &str) -> Vec<String> {
+    let of_kind = package.targets.iter().filter(|target| target.kind.iter().any(|is| is == kind));
+    let mut names: Vec<_> = of_kind.map(|target| target.name.clone()).collect();
+    names.sort();
+    names
 }
 
 /// The cargo that runs us, so that a `+toolchain` holds for everything.

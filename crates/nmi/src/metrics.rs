@@ -65,6 +65,15 @@ struct OperationLabels {
 #[derive(Clone, Copy, Debug)]
 struct Buckets(&'static [f64]);
 
+/// Everything that an agent exposes, and the agent's own part of it.
+pub fn registry() -> (Registry, Metrics) {
+    let mut registry = Registry::default();
+    podid_runtime::process::register(&mut registry);
+    podid_runtime::metrics::register_build(&mut registry, env!("CARGO_PKG_VERSION"));
+    let metrics = Metrics::register(&mut registry);
+    (registry, metrics)
+}
+
 // === impl Metrics ===
 
 impl Metrics {
@@ -142,6 +151,9 @@ impl MetricConstructor<Histogram> for Buckets {
         Histogram::new(self.0.iter().copied())
     }
 }
+
+#[cfg(test)]
+mod page;
 
 #[cfg(test)]
 mod tests {

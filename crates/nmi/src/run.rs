@@ -22,14 +22,13 @@ use podid_runtime::http::{BindError, Limits, Server as HttpServer, TooFewDescrip
 use podid_runtime::readiness::Readiness;
 use podid_runtime::shutdown::Shutdown;
 use podid_runtime::tasks::{TaskDied, Tasks};
-use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
 use crate::config::Config;
 use crate::kubenet::{self, Kubenet};
-use crate::metrics::Metrics;
+use crate::metrics;
 use crate::neighbour::Neighbours;
 use crate::redirect::{self, Settings};
 use crate::server::Server;
@@ -94,8 +93,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let cluster = client::connect(config.kubeconfig.as_deref(), &config.user_agent).await?;
     require_crds(&cluster, config.mode).await?;
 
-    let mut registry = Registry::default();
-    let metrics = Metrics::register(&mut registry);
+    let (registry, metrics) = metrics::registry();
     let readiness = Readiness::new();
     let (redirected, told) = Redirected::new(&readiness);
     let probe = redirected.probe(&readiness);

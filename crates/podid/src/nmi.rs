@@ -247,4 +247,6 @@ fn user_agent(custom: &str) -> String {
 }
 
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod tests;

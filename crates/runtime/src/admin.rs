@@ -19,6 +19,11 @@ use crate::http::serve;
 use crate::readiness::Readiness;
 use crate::shutdown::Shutdown;
 
+/// What the probe port answers.
+pub const PROBE_PATHS: [&str; 3] = ["/healthz", "/livez", "/readyz"];
+/// What the metrics port answers.
+pub const METRICS_PATH: &str = "/metrics";
+
 const TEXT: &str = "text/plain; charset=utf-8";
 /// The exposition format that every Prometheus reads; the names of plain counters would break OpenMetrics' rules.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -44,8 +49,8 @@ pub async fn serve_probes(listener: TcpListener, shutdown: Shutdown, probe: Prob
 pub async fn serve_metrics(listener: TcpListener, shutdown: Shutdown, registry: Arc<Registry>) {
     serve("metrics", listener, shutdown, move |request, _| {
         std::future::ready(only_reads(&request, |path| match path {
-            "/metrics" => answer_metrics(&registry),
-            _ => not_found("/metrics"),
+            METRICS_PATH => answer_metrics(&registry),
+            _ => not_found(&[METRICS_PATH]),
         }))
     })
     .await;
@@ -64,7 +69,7 @@ fn answer_probe(probe: &Probe, path: &str) -> Response<Full<Bytes>> {
                 respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("waiting for {}", pending.join(", ")))
             }
         },
-        _ => not_found("/healthz, /livez and /readyz"),
+        _ => not_found(&PROBE_PATHS),
     }
 }
 
@@ -90,8 +95,8 @@ fn only_reads<B>(
     response
 }
 
-fn not_found(known: &str) -> Response<Full<Bytes>> {
-    respond(StatusCode::NOT_FOUND, TEXT, format!("this port serves {known}"))
+fn not_found(known: &[&str]) -> Response<Full<Bytes>> {
+    respond(StatusCode::NOT_FOUND, TEXT, format!("this port serves {}", known.join(", ")))
 }
 
 fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::registry::Registry;
 
 /// Bucket set S: one call, in seconds.
 pub const BUCKETS_S: [f64; 18] =
@@ -25,6 +28,14 @@ pub const BUCKETS_N: [f64; 18] =
 #[derive(Clone, Debug, Default)]
 pub struct PlainCounter {
     value: Arc<AtomicU64>,
+}
+
+/// Adds `podid_build_info` to `registry`, which should have no prefix: always 1, with the version that runs. A gauge,
+/// because the text format knows no other type for it.
+pub fn register_build(registry: &mut Registry, version: &'static str) {
+    let info = Family::<Vec<(&'static str, &'static str)>, Gauge>::default();
+    info.get_or_create(&vec![("version", version)]).set(1);
+    registry.register("podid_build_info", "Which podid this is; always 1", info);
 }
 
 // === impl PlainCounter ===
@@ -65,9 +76,7 @@ impl EncodeMetric for PlainCounter {
 mod tests {
     use super::*;
     use prometheus_client::encoding::text::encode;
-    use prometheus_client::metrics::family::Family;
     use prometheus_client::metrics::histogram::Histogram;
-    use prometheus_client::registry::Registry;
 
     fn text(registry: &Registry) -> String {
         let mut text = String::new();
@@ -95,6 +104,13 @@ mod tests {
         registry.register("errors_count", "Errors", errors.clone());
         errors.get_or_create(&vec![("operation_type".into(), "read".into())]).inc();
         assert!(text(&registry).contains("\nerrors_count{operation_type=\"read\"} 1\n"));
+    }
+
+    #[test]
+    fn the_version_that_runs_is_a_label() {
+        let mut registry = Registry::default();
+        register_build(&mut registry, "1.2.3");
+        assert!(text(&registry).contains("\npodid_build_info{version=\"1.2.3\"} 1\n"));
     }
 
     #[test]

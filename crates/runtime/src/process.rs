@@ -7,8 +7,8 @@ use std::fmt;
 use std::fs;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
@@ -27,6 +27,10 @@ struct Stat {
     started: f64,
 }
 
+/// CPU seconds: a counter whose series is called as it was registered.
+#[derive(Debug)]
+struct Cpu(f64);
+
 /// Adds the process metrics to `registry`, which should have no prefix.
 pub fn register(registry: &mut Registry) {
     registry.register_collector(Box::new(Process));
@@ -40,7 +44,8 @@ impl Collector for Process {
         let stat = read("/proc/self/stat").and_then(|text| parse_stat(&text));
         if let Some(Stat { cpu, .. }) = stat {
             let help = "CPU time in user and system mode";
-            write(&mut encoder, "process_cpu_seconds", help, &ConstCounter::new(cpu))?;
+            // With its whole name: the text format wants the name of a counter to be that of its series.
+            write(&mut encoder, "process_cpu_seconds_total", help, &Cpu(cpu))?;
         }
         let booted = read("/proc/stat").and_then(|text| value_of(&text, "btime"));
         if let (Some(booted), Some(Stat { started, .. })) = (booted, stat) {
@@ -70,6 +75,18 @@ impl Collector for Process {
             )?;
         }
         Ok(())
+    }
+}
+
+// === impl Cpu ===
+
+impl EncodeMetric for Cpu {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+        encoder.encode_gauge(&self.0)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Counter
     }
 }
 

@@ -220,9 +220,16 @@ impl Lane {
             return (self.begin(Work::Read), None);
         }
         let fresh = now < seen.at + FRESH;
-        let deferred =
-            Deferred { add: self.bars.barred(now), remove: self.idle.look(wish, &self.ledger, now) };
-        match assign::decide(&seen.present, wish, &self.ledger, protected, &deferred) {
+        let stay = self.idle.look(wish, &self.ledger, now);
+        let decide = |bars: Identities| {
+            let deferred = Deferred { add: bars, remove: stay.clone() };
+            assign::decide(&seen.present, wish, &self.ledger, protected, &deferred)
+        };
+        let decision = match decide(self.bars.suspects()) {
+            Ok(Decision { patches, .. }) if patches.is_empty() => decide(self.bars.barred(now)),
+            others_first => others_first,
+        };
+        match decision {
             Err(refusal) => {
                 self.compare_at = Some(now + LOOK_AGAIN);
                 self.not_before = self.compare_at;

@@ -1,7 +1,9 @@
 //! Which identities of a target are set aside because ARM refused them, and until when?
 //!
 //! A refused identity waits alone, longer each time, while the others go on (peer contract §3.5). When
-//! a refusal names nobody, the additions are halved until the culprit is alone.
+//! a refusal names nobody, the additions are halved until the culprit is alone. Those whose wait is over
+//! are tried together, apart from all others and not too often: a crowd of identities that ARM will
+//! never accept must cost few writes, and delay nobody.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +13,9 @@ use podid_core::ids::IdentityResourceId;
 use podid_core::retry::{Policy, backoff};
 use tokio::time::Instant;
 
+/// Least time between a trial that failed and the next one of the same target.
+const TRIALS: Duration = Duration::from_secs(2);
+
 /// Identities that are set aside.
 #[derive(Debug)]
 pub(crate) struct Bars {
@@ -18,6 +23,8 @@ pub(crate) struct Bars {
     refused: BTreeMap<IdentityResourceId, Bar>,
     /// Halves that wait while the others are searched for a culprit, the next one last.
     halves: Vec<Identities>,
+    /// No refused identity is tried again before.
+    trial_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -33,11 +40,19 @@ impl Bars {
     pub(crate) fn new(first: Duration) -> Self {
         let longest = Duration::from_mins(10);
         let policy = Policy { attempts: u32::MAX, base: first, cap: longest, patience: Duration::MAX };
-        Self { policy, refused: BTreeMap::new(), halves: Vec::new() }
+        Self { policy, refused: BTreeMap::new(), halves: Vec::new(), trial_at: None }
     }
 
-    /// What must not be added now.
+    /// What must not be added now, beside those that were never refused.
+    pub(crate) fn suspects(&self) -> Identities {
+        self.refused.keys().chain(self.halves.iter().flatten()).cloned().collect()
+    }
+
+    /// What must not be added now, when there is nothing else to add.
     pub(crate) fn barred(&self, now: Instant) -> Identities {
+        if self.trial_at.is_some_and(|at| at > now) {
+            return self.suspects();
+        }
         let refused = self.refused.iter().filter(|(_, bar)| bar.until > now).map(|(id, _)| id);
         refused.chain(self.halves.iter().flatten()).cloned().collect()
     }
@@ -49,8 +64,9 @@ impl Bars {
 
     /// When the next one of `needed` may be tried again.
     pub(crate) fn next(&self, needed: &Identities, now: Instant) -> Option<Instant> {
-        let waiting = self.refused.iter().filter(|(id, bar)| bar.until > now && needed.contains(*id));
-        waiting.map(|(_, bar)| bar.until).min()
+        let waiting = self.refused.iter().filter(|(id, _)| needed.contains(*id)).map(|(_, bar)| bar.until);
+        let until = waiting.map(|until| self.trial_at.map_or(until, |at| until.max(at))).min();
+        until.filter(|until| *until > now)
     }
 
     /// ARM refused a PATCH that added `tried` and blamed `named`. Returns who is set aside for it now;
@@ -70,6 +86,9 @@ impl Bars {
             }
             _ => blamed,
         };
+        if tried.iter().any(|id| self.refused.contains_key(id)) {
+            self.trial_at = Some(now + TRIALS);
+        }
         for id in &culprits {
             let failures = self.refused.get(id).map_or(1, |bar| bar.failures.saturating_add(1));
             let until = now + backoff(&self.policy, failures, spread(id.folded()));

@@ -191,6 +191,38 @@ fn a_refused_identity_is_tried_again_alone_and_ever_later() {
 }
 
 #[test]
+fn a_crowd_that_is_never_accepted_costs_few_patches_and_shares_none_with_a_newcomer() {
+    let junk: Vec<String> = (0..20).map(|n| format!("junk-{n:02}")).collect();
+    let mut case = Case::new(&junk.iter().map(String::as_str).collect::<Vec<_>>());
+    let end = case.now + Duration::from_mins(1);
+    let mut refusals = 0;
+    while case.now < end {
+        match case.next() {
+            Next::Do(Work::Read) => {
+                let reading = Reading { present: case.there.clone(), etag: None };
+                case.lane.finish(Done::Read(Ok(reading)), case.now);
+            }
+            Next::Do(Work::Write { decision, .. }) if decision.patches.is_empty() => {
+                case.succeed(decision);
+            }
+            Next::Do(Work::Write { decision, .. }) => {
+                refusals += 1;
+                // ARM names one of them at a time.
+                let first = decision.patches[0].add[0].name().to_owned();
+                case.fail(decision, refused(&[&first]));
+            }
+            Next::Wait(until) => case.now = until.unwrap(),
+            Next::Forget => panic!("forgotten"),
+        }
+    }
+    assert!((20..=20 + 60 / 2).contains(&refusals), "{refusals} refusals in a minute");
+
+    case.wish.needed.insert(id("good"));
+    case.pass(FRESH);
+    assert_eq!(case.read_and_patch().1, ["good"]);
+}
+
+#[test]
 fn a_culprit_that_nobody_names_is_found_by_halving() {
     let names = ["a", "b", "c", "d", "e", "f", "g"];
     let mut case = Case::new(&names);

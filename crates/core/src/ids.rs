@@ -364,6 +364,7 @@ mod tests {
     const GOOD: &str =
         "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app";
 
+    /// W-47.
     #[test]
     fn resource_ids_compare_without_case() {
         let upper = GOOD.to_ascii_uppercase();
@@ -392,6 +393,7 @@ mod tests {
         }
     }
 
+    /// W-04.
     #[test]
     fn an_empty_client_id_is_refused() {
         assert_eq!(ClientId::parse("  "), Err(InvalidId::Empty("client id")));

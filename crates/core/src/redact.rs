@@ -49,6 +49,7 @@ impl fmt::Display for Foreign<'_> {
 mod tests {
     use super::*;
 
+    /// W-64.
     #[test]
     fn a_client_id_shows_only_its_ends() {
         let cases = [

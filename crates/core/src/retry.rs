@@ -174,6 +174,7 @@ mod tests {
         assert_eq!(decide(&POLICY, &asked(61)), Verdict::GiveUp);
     }
 
+    /// W-65.
     #[test]
     fn retry_after_is_read_in_all_its_forms() {
         let now: Timestamp = "1994-11-06T08:49:00Z".parse().unwrap();
@@ -210,6 +211,7 @@ mod tests {
             }
         }
 
+        /// W-65.
         #[test]
         fn no_header_panics(text in ".{0,64}") {
             let _ = parse_retry_after(&text, Timestamp::UNIX_EPOCH);

@@ -117,6 +117,7 @@ mod tests {
         target(&Node { name: NodeName::new("node-name"), provider_id: provider_id.into() })
     }
 
+    /// W-18.
     #[test]
     fn a_machine_is_named_by_its_provider_id_and_not_by_its_node() {
         let vm = on(&format!("azure://{VM}")).unwrap();
@@ -132,6 +133,7 @@ mod tests {
         assert_eq!(third, ninth);
     }
 
+    /// W-18.
     #[test]
     fn every_spelling_of_one_id_is_one_target() {
         let expected = on(INSTANCE).unwrap();
@@ -147,6 +149,7 @@ mod tests {
         }
     }
 
+    /// W-17.
     #[test]
     fn same_names_in_other_groups_or_subscriptions_are_other_targets() {
         let one = on(INSTANCE).unwrap();

@@ -166,6 +166,7 @@ mod tests {
     }
 
     proptest! {
+        /// W-54.
         #[test]
         fn no_sequence_passes_more_than_burst_and_rate_allow(
             burst in 0_u32..20, per_second in 0.0_f64..20.0, steps in prop::collection::vec(0_u64..2000, 1..200),

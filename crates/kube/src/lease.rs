@@ -203,6 +203,7 @@ mod tests {
         assert!(!*a.borrow());
     }
 
+    /// W-46.
     #[tokio::test(start_paused = true)]
     async fn on_shutdown_a_successor_need_not_wait_for_expiry() {
         let store = Store::default();
@@ -217,6 +218,7 @@ mod tests {
         assert!(stopped.elapsed() < Duration::from_secs(5));
     }
 
+    /// W-46.
     #[tokio::test(start_paused = true)]
     async fn an_old_controller_keeps_us_away_and_we_keep_it_away() {
         let store = Store::default();

@@ -230,6 +230,7 @@ mod tests {
         assert_eq!(object["spec"]["nodename"], "n".repeat(64));
     }
 
+    /// W-63.
     #[tokio::test]
     async fn marking_is_one_json_patch_and_works_without_a_status_too() {
         let (store, record) = (Store::default(), record("/r"));

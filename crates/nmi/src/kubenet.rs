@@ -48,6 +48,7 @@ pub(crate) async fn check(kubelet_config: &Path) -> Result<(), Kubenet> {
 mod tests {
     use super::*;
 
+    /// W-55.
     #[tokio::test]
     async fn a_kubelet_on_kubenet_is_refused_and_one_that_cannot_be_read_is_no_yes() {
         let directory = tempfile::tempdir().unwrap();

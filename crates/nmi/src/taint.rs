@@ -51,6 +51,7 @@ mod tests {
         Err(CallError::Conflict { what: "patch".to_owned() })
     }
 
+    /// W-10.
     #[tokio::test(start_paused = true)]
     async fn the_taint_stays_until_the_agent_is_ready_and_goes_after_however_many_attempts() {
         let attempts = RefCell::new(0);

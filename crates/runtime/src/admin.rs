@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(told(answer_probe(&probe(false), "/healthz")).await, (200, "Not Active".into()));
     }
 
+    /// W-44.
     #[tokio::test]
     async fn readyz_names_what_is_pending_and_livez_does_not_care() {
         let probe = probe(false);
@@ -140,6 +141,7 @@ mod tests {
         assert_eq!(told(answer_probe(&probe, "/readyz")).await, (200, "ok".into()));
     }
 
+    /// W-01.
     #[tokio::test]
     async fn no_profiling_and_nothing_else_is_served() {
         for path in ["/debug/pprof/", "/metrics", "/", "/healthz/"] {

@@ -42,6 +42,7 @@ mod tests {
         blamed(&text.replace('@', BASE), &ids(sent)).iter().map(|id| id.name().to_owned()).collect()
     }
 
+    /// W-35.
     #[test]
     fn finds_the_ids_in_all_shapes_of_text() {
         let sent = ["a", "b", "a.b", "x(1)", "end."];

@@ -111,6 +111,7 @@ async fn reads_with_the_roles_token() {
     assert!(seen.headers.contains_key("x-ms-client-request-id"));
 }
 
+/// W-33.
 #[tokio::test]
 async fn writes_the_delta_under_the_entity_tag() {
     let stage = Stage::new(vec![answer(200, &[], MACHINE)]).await;
@@ -235,6 +236,7 @@ async fn what_cannot_pass_is_reported_at_once() {
     }
 }
 
+/// W-54.
 #[tokio::test]
 async fn throttling_closes_the_budget_for_later_calls_too() {
     for wait in ["30", "Fri, 01 Jan 2100 00:00:00 GMT"] {

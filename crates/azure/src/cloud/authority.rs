@@ -159,6 +159,7 @@ mod tests {
         }
     }
 
+    /// W-03.
     #[test]
     fn nothing_else_is_asked() {
         let allowed = AllowedAuthorities::default();

@@ -114,6 +114,7 @@ mod tests {
         assert_eq!(error.retry_after(), None);
     }
 
+    /// W-03.
     #[test]
     fn a_foreign_answer_is_not_echoed() {
         for body in ["s3cret", r#"{"error":"s3cret value"}"#, r#"{"error":"S3CRET"}"#] {

@@ -141,6 +141,7 @@ mod tests {
         assert_eq!(old.thumbprint(), ("x5t", include_str!("testdata/sha1.txt").trim().to_owned()));
     }
 
+    /// W-39.
     #[test]
     fn what_cannot_be_used_is_said_with_the_remedy() {
         assert!(problem(&[0x30, 0x82, 0x01]).contains("openssl pkcs12"));

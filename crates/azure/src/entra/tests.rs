@@ -62,6 +62,7 @@ async fn a_token_file_is_read_anew_for_each_request() {
     assert!(fake.seen().is_empty());
 }
 
+/// W-03.
 #[tokio::test]
 async fn a_redirect_never_carries_the_secret_on() {
     let fake = Fake::start(|_, _| answer(307, &[("location", "/evil")], "")).await;

@@ -13,6 +13,7 @@ fn get(url: &str) -> Request<Bytes> {
     Request::builder().uri(url).body(Bytes::new()).unwrap()
 }
 
+/// W-38.
 #[tokio::test]
 async fn an_answer_is_returned_whatever_its_status() {
     for status in [200, 404, 500] {

@@ -219,6 +219,7 @@ fn an_assignment_under_way_is_waited_for_at_any_age_of_the_pod() {
     assert_eq!(standard(&bound, &Selector::Any, 100_000), "wait 40");
 }
 
+/// W-59.
 #[test]
 fn a_pod_without_the_label_or_with_an_empty_one_never_gets_a_token() {
     let mut known = Known::of(vec![assigned("a")]);

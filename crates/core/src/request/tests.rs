@@ -207,6 +207,7 @@ fn blocked_instance_metadata_is_refused_in_the_original_words() {
     assert_eq!(ask_with("/metadata/versions", &[("Metadata", "true")], rules), Request::Versions);
 }
 
+/// W-52.
 #[test]
 fn the_host_token_route_is_off_unless_switched_on() {
     let headers = [("podns", "default"), ("podname", "demo")];

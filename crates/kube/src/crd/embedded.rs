@@ -61,6 +61,7 @@ mod tests {
 
     use super::*;
 
+    /// W-25.
     #[test]
     fn a_copy_keeps_everything_but_editing_history() {
         let copy = Embedded::new(json!({

@@ -167,6 +167,7 @@ mod tests {
         assert_eq!(counted["count"], 3);
     }
 
+    /// W-50.
     #[test]
     fn an_event_names_its_object_and_component_as_the_original_did() {
         let now = "2026-11-24T10:00:00Z".parse().unwrap();

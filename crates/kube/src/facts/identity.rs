@@ -167,6 +167,7 @@ mod tests {
         }
     }
 
+    /// W-02.
     #[test]
     fn a_spec_that_cannot_be_used_says_why() {
         let cases = [

@@ -111,6 +111,7 @@ async fn an_object_that_cannot_be_read_spoils_nothing_and_counts_as_absent() {
     .await;
 }
 
+/// W-20.
 #[tokio::test(start_paused = true)]
 async fn an_edit_that_changes_no_fact_is_not_told() {
     let (client, mut script) = Script::new();
@@ -166,6 +167,7 @@ async fn originals_carry_the_whole_object_and_change_with_it() {
     tokio::join!(read, server);
 }
 
+/// W-25.
 #[tokio::test(start_paused = true)]
 async fn a_node_asks_only_for_its_own() {
     let (client, mut script) = Script::new();

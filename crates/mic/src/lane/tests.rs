@@ -222,6 +222,7 @@ fn a_crowd_that_is_never_accepted_costs_few_patches_and_shares_none_with_a_newco
     assert_eq!(case.read_and_patch().1, ["good"]);
 }
 
+/// W-35.
 #[test]
 fn a_culprit_that_nobody_names_is_found_by_halving() {
     let names = ["a", "b", "c", "d", "e", "f", "g"];
@@ -256,6 +257,7 @@ fn a_culprit_that_nobody_names_is_found_by_halving() {
     assert!(!blamed.is_empty());
 }
 
+/// W-21.
 #[test]
 fn retry_after_is_obeyed_and_trouble_waits_ever_longer() {
     let mut case = Case::new(&["a"]);
@@ -312,6 +314,7 @@ fn an_identity_on_its_way_off_is_not_ready_for_whoever_comes_now() {
     assert_eq!(case.patch().1, ["a"], "and is put back");
 }
 
+/// W-47.
 #[test]
 fn drift_is_found_and_repaired() {
     let mut case = Case::new(&["a"]);

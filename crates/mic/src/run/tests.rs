@@ -49,6 +49,7 @@ async fn an_assignment_takes_two_writes_and_says_what_it_did() {
     assert!(stage.events().contains(&applied), "{:?}", stage.events());
 }
 
+/// W-20.
 #[tokio::test(start_paused = true)]
 async fn a_crowd_on_one_scale_set_is_two_patches_at_most_and_two_writes_per_pod() {
     let stage = Stage::running().await;

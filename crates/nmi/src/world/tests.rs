@@ -152,6 +152,7 @@ fn a_binding_follows_its_selector() {
     assert_eq!(selected(&facts), 0);
 }
 
+/// W-28.
 #[test]
 fn a_published_snapshot_does_not_change() {
     let mut facts = Facts::default();

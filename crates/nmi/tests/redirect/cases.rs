@@ -27,18 +27,26 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("a_listener_on_loopback_serves_where_route_localnet_is_on", listener_on_loopback),
     ("the_listeners_port_is_open_to_redirected_traffic_only", direct_connections),
     ("the_port_is_closed_on_every_other_address_of_the_node", other_addresses),
+    // W-10.
     ("a_leftover_of_the_original_never_sees_the_packets", leftover),
+    // W-10.
     ("without_the_rewriting_packets_do_not_get_past_the_node", fence),
     ("an_owned_table_cannot_be_damaged", owned_table),
+    // W-10.
     ("a_watched_table_is_put_back", watched_table),
+    // W-45.
     ("a_table_fought_over_is_whole_in_the_end", fought_over),
+    // W-10.
     ("rules_survive_the_death_of_their_owner", death),
     ("a_second_nmi_is_refused_while_the_first_lives", second_nmi),
     ("a_table_from_an_older_kernel_is_taken_over", older_table),
+    // W-10.
     ("closing_lets_connections_finish_and_makes_new_ones_wait", closing),
     ("a_closed_redirect_outlives_its_owner", closed_outlives),
+    // W-45.
     ("a_redirect_that_cannot_be_closed_is_closed_as_soon_as_it_can", closing_again),
     ("removing_opens_the_way_to_the_metadata_service", removing),
+    // W-10.
     ("connections_older_than_the_redirect_end", old_connections),
     ("an_address_that_goes_to_another_pod_is_doubted_and_no_other", neighbours::moved_address),
     ("addresses_behind_a_link_that_goes_are_doubted", neighbours::link_gone),

@@ -97,3 +97,10 @@ fn a_wrong_flag_has_one_clear_message() {
         assert!(error.contains(part), "{arguments:?}: {error}");
     }
 }
+
+#[test]
+fn w38_the_custom_user_agent_is_sent_to_azure() {
+    let agent = config(&["--custom-user-agent=contoso/1"]).unwrap().user_agent;
+    assert!(agent.starts_with("aad-pod-identity/NMI/") && agent.ends_with(" contoso/1"), "{agent}");
+    assert!(!config(&[]).unwrap().user_agent.ends_with(' '));
+}

@@ -78,6 +78,15 @@ fn everything_that_can_be_switched_on_is() {
 }
 
 #[test]
+fn w51_the_role_for_editors_leaves_exceptions_out() {
+    let Some(helm) = Helm::find_or_skip("w51_the_role_for_editors_leaves_exceptions_out") else { return };
+    let objects = helm.objects(&["--set=rbac.createUserFacingClusterRoles=true"]);
+    let role = objects.iter().find(|(key, _)| key.ends_with("ClusterRole podid-edit")).unwrap().1;
+    let named = |resource: &str| role.to_string().contains(resource);
+    assert!(named("azureidentitybindings") && !named("exception") && !named("\"*\""), "{role}");
+}
+
+#[test]
 fn text_and_boolean_mean_the_same() {
     let Some(helm) = Helm::find_or_skip("text_and_boolean_mean_the_same") else { return };
     for value in ["forceNamespaced", "installMICException"] {

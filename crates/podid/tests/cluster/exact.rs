@@ -103,6 +103,7 @@ fn check(cluster: &ControlPlane, objects: &[Value], account: &str) {
     );
 }
 
+/// W-02.
 #[test]
 fn mic_and_nmi_are_refused_nothing_and_use_what_they_were_granted() {
     let Some(cluster) = cluster("mic_and_nmi_are_refused_nothing_and_use_what_they_were_granted") else {

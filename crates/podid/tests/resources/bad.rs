@@ -48,6 +48,7 @@ fn edit(cluster: &ControlPlane, arguments: &[&str]) -> Output {
     cluster.kubectl(&[arguments, &[&*stored]].concat())
 }
 
+/// W-34.
 #[test]
 fn every_invalid_object_is_refused_with_words_that_say_what_to_write() {
     let Some(cluster) = shared() else { return };

@@ -160,6 +160,7 @@ fn our_definitions_have_the_originals_names_keys_types_and_columns_and_no_others
     }
 }
 
+/// W-49.
 #[test]
 fn what_was_stored_under_the_originals_definitions_is_understood() {
     let Some(cluster) = shared() else { return };

@@ -27,6 +27,7 @@ fn patch(cluster: &ControlPlane, namespace: &str, kind: &str, patch: &Value) -> 
     cluster.kubectl(&["patch", "azureassignedidentity/web", &namespace, &kind, "--patch", &patch])
 }
 
+/// W-53.
 #[test]
 fn nobody_but_mic_creates_one_not_even_an_administrator() {
     let Some(cluster) = shared() else { return };

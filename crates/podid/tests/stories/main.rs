@@ -21,6 +21,7 @@ const METADATA: &str = "Metadata: true";
 
 on_both_servers!(the_demo_holds_every_claim_in_both_modes_and_is_plain_when_piped);
 
+/// W-64.
 fn the_demo_holds_every_claim_in_both_modes_and_is_plain_when_piped(on: Server) {
     for mode in ["standard", "managed"] {
         let output = demo(podid(), on, &["--mode", mode]);

@@ -38,6 +38,7 @@ fn an_agent_that_is_killed_while_it_holds_a_request_comes_back_and_nobody_passes
     lab.stop();
 }
 
+/// W-56.
 fn an_agent_that_is_told_to_stop_shuts_the_way_until_its_successor_is_there(on: Server) {
     let lab = Lab::up(on, &["--mode", "managed"]);
     lab.bind(NAMESPACE, "app");

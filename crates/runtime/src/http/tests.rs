@@ -54,6 +54,7 @@ async fn a_handler_that_panics_costs_its_own_connection_only() {
     server.await.unwrap();
 }
 
+/// W-43.
 #[tokio::test]
 async fn slow_headers_are_cut_off() {
     let (listener, address) = listen().await;

@@ -75,6 +75,7 @@ async fn w06_server_errors_are_tried_again() {
     stage.until("assigned", |stage| stage.are_assigned(1)).await;
 }
 
+/// W-62.
 #[tokio::test(start_paused = true)]
 async fn a_death_at_any_moment_of_an_assignment_or_removal_is_mended_by_the_next_start() {
     for moment in (0..3_000).step_by(100) {
@@ -98,6 +99,7 @@ async fn a_death_at_any_moment_of_an_assignment_or_removal_is_mended_by_the_next
     }
 }
 
+/// W-21.
 #[tokio::test(start_paused = true)]
 async fn failing_writes_to_the_api_are_tried_again() {
     let stage = Stage::running().await;

@@ -46,6 +46,7 @@ fn a_deleted_node_is_remembered_as_long_as_something_is_on_it() {
     assert!(!is_placed(&facts, "n"));
 }
 
+/// W-25.
 #[test]
 fn a_pod_without_the_label_takes_no_room_and_one_that_loses_it_is_planned_once_more() {
     let mut facts = Facts::new(Matching::ClusterWide);

@@ -98,6 +98,7 @@ async fn many_unknown_callers_are_one_question() {
     assert_eq!(stage.cluster.live.lock().unwrap().questions, 1);
 }
 
+/// W-41.
 #[tokio::test(start_paused = true)]
 async fn the_pods_mapped_address_on_a_dual_stack_listener_is_its_own() {
     let stage = Stage::standard().await;
@@ -150,6 +151,7 @@ async fn nobody_is_served_before_bindings_and_identities_are_known() {
     }
 }
 
+/// W-52.
 #[tokio::test(start_paused = true)]
 async fn the_host_token_route_answers_loopback_only_and_ignores_exceptions() {
     let stage = Stage::with(Mode::Standard, |rules| rules.host_token_route = true).await;

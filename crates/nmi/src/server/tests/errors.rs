@@ -22,6 +22,7 @@ async fn trouble_that_passes_during_the_hold_is_not_seen_by_the_pod() {
     }
 }
 
+/// W-40.
 #[tokio::test(start_paused = true)]
 async fn trouble_that_lasts_is_503_with_retry_after_and_no_upstream_body() {
     let stage = Stage::standard().await;
@@ -33,6 +34,7 @@ async fn trouble_that_lasts_is_503_with_retry_after_and_no_upstream_body() {
     assert!(!told.body.contains("internal detail"), "{}", told.body);
 }
 
+/// W-43.
 #[tokio::test(start_paused = true)]
 async fn an_imds_that_hangs_holds_nobody_past_fifty_seconds() {
     let stage = Stage::standard().await;
@@ -43,6 +45,7 @@ async fn an_imds_that_hangs_holds_nobody_past_fifty_seconds() {
     assert_eq!((told.status, told.after <= Duration::from_secs(50)), (503, true), "{:?}", told.after);
 }
 
+/// W-40.
 #[tokio::test(start_paused = true)]
 async fn throttling_that_outlasts_the_hold_is_passed_on_with_its_time() {
     let stage = Stage::standard().await;

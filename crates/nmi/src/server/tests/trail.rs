@@ -121,6 +121,7 @@ async fn probes_leave_no_audit_line_and_no_metric() {
     assert!(!stage.metrics().contains("nmi_operations_duration_seconds_count{"));
 }
 
+/// W-64.
 #[tokio::test(start_paused = true)]
 async fn no_log_line_at_any_level_holds_a_token_or_a_whole_client_id() {
     let log = Log::start();

@@ -111,6 +111,7 @@ async fn a_hold_ends_when_the_caller_hangs_up() {
     server.await.unwrap();
 }
 
+/// W-56.
 #[tokio::test]
 async fn what_is_in_hand_is_finished_at_the_end() {
     let stage = Stage::standard().await;

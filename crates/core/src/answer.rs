@@ -26,6 +26,9 @@ pub const PROPAGATION: Duration = Duration::from_mins(5);
 /// Longest hold. Java fails for good at 60 s, Go and Rust hang up then.
 pub const LONGEST_HOLD: Duration = Duration::from_secs(50);
 
+/// A hold shorter than this leaves the patience to the caller: JS tries four times in all.
+const HARDLY: Duration = Duration::from_secs(15);
+
 /// Who decides which identities are usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -121,6 +124,16 @@ pub struct Wait {
     pub until: Option<Timestamp>,
     /// What a caller reads who was held in vain.
     pub refusal: Refusal,
+}
+
+// === impl Wait ===
+
+impl Wait {
+    /// What a caller reads whose hold is over. One who was hardly held has used up little time and one of its few
+    /// tries, so it shall come again later.
+    pub fn given_up(self) -> Refusal {
+        if self.at_most < HARDLY { self.refusal.later() } else { self.refusal }
+    }
 }
 
 /// Decides.

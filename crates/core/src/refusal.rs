@@ -68,6 +68,12 @@ impl Refusal {
         Self::new(405, "method_not_allowed", text, None)
     }
 
+    /// The same, where a caller that shall ask again shall not do so too soon.
+    #[must_use]
+    pub fn later(self) -> Self {
+        Self { retry_after: self.retry_after.map(|seconds| seconds.max(RETRY_AFTER_TROUBLE)), ..self }
+    }
+
     fn new(status: u16, code: &'static str, text: impl Into<String>, retry_after: Option<u32>) -> Self {
         Self { status, code, text: text.into(), retry_after }
     }

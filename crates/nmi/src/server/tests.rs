@@ -5,6 +5,7 @@ mod errors;
 mod holds;
 mod pass_through;
 mod requests;
+mod sdk;
 mod stage;
 mod tokens;
 mod trail;

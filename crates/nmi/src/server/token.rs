@@ -89,12 +89,12 @@ impl Server {
                 }
                 Look::UntilChange(wait) => {
                     if !self.hold(&wait, None, record.begun()).await {
-                        return Decided::Refuse(wait.refusal);
+                        return Decided::Refuse(wait.given_up());
                     }
                 }
                 Look::After(wait, pause) => {
                     if !self.hold(&wait, Some(pause), record.begun()).await {
-                        return Decided::Refuse(wait.refusal);
+                        return Decided::Refuse(wait.given_up());
                     }
                 }
             }

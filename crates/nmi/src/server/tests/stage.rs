@@ -59,6 +59,7 @@ pub(super) struct Stage {
     pub(super) draining: Shutdown,
     pub(super) neighbours: Neighbours,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    begun: Instant,
 }
 
 /// An answer to a caller.
@@ -130,7 +131,7 @@ impl Stage {
             clock,
         };
         let server = Server::new(parts, snapshots.clone());
-        Self { cluster, imds, server, registry, draining, neighbours, snapshots }
+        Self { cluster, imds, server, registry, draining, neighbours, snapshots, begun }
     }
 
     /// Lets everything happen that needs no time.
@@ -191,6 +192,11 @@ impl Stage {
             .unwrap();
         let reply = self.server.handle(request, SocketAddr::new(ip(address), 40_000));
         tokio::spawn(async move { reply.await.status().as_u16() })
+    }
+
+    /// The time on the paused clock, in seconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        START + i64::try_from(self.begun.elapsed().as_secs()).unwrap()
     }
 
     pub(super) fn metrics(&self) -> String {

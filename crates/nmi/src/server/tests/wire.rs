@@ -11,14 +11,14 @@ use tokio::task::JoinHandle;
 use super::stage::{MARK, Stage, TOKEN, VAULT, pod};
 
 /// A connection to an agent that takes 127.0.0.1 for a pod's address.
-struct Wire {
+pub(super) struct Wire {
     stream: TcpStream,
     shutdown: Shutdown,
     server: JoinHandle<()>,
 }
 
 impl Wire {
-    async fn to(stage: &Stage) -> Self {
+    pub(super) async fn to(stage: &Stage) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, server) = (Shutdown::new(), stage.server.clone());
@@ -27,12 +27,12 @@ impl Wire {
         Self { stream: TcpStream::connect(address).await.unwrap(), shutdown, server }
     }
 
-    async fn write(&mut self, text: &str) {
+    pub(super) async fn write(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }
 
     /// The head of an answer and as many bytes of body as it announces.
-    async fn read(&mut self) -> (String, String) {
+    pub(super) async fn read(&mut self) -> (String, String) {
         let mut bytes = Vec::new();
         let head = loop {
             let mut byte = [0];

@@ -6,7 +6,7 @@
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use podid_core::ids::ClientId;
@@ -19,9 +19,16 @@ use crate::imds::{self, Imds, ImdsQuery, Selector};
 use crate::token::Token;
 use crate::tokens::{Failure, Served, Settings, SourceError, Tokens};
 
-/// A source of tokens for one identity. Cheap to clone; all clones share their tokens.
+/// A source of tokens for one identity. Cheap to clone; all clones share their tokens, and all change
+/// with [`Credential::replace`].
 #[derive(Clone, Debug)]
 pub struct Credential {
+    now: Arc<RwLock<Wallet>>,
+}
+
+/// A source and the tokens that came from it.
+#[derive(Clone, Debug)]
+struct Wallet {
     source: Arc<Source>,
     tokens: Tokens<String, Token, Error>,
 }
@@ -82,18 +89,30 @@ impl Credential {
 
     fn of(source: Source) -> Self {
         let settings = Settings { capacity: 16, ..Settings::default() };
-        Self { source: Arc::new(source), tokens: Tokens::new(settings, TaskTracker::new()) }
+        let wallet = Wallet { source: Arc::new(source), tokens: Tokens::new(settings, TaskTracker::new()) };
+        Self { now: Arc::new(RwLock::new(wallet)) }
+    }
+
+    /// Makes this credential and all its clones what `other` is. No token of before is used again.
+    pub fn replace(&self, other: &Self) {
+        let wallet = other.wallet();
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = wallet;
+    }
+
+    fn wallet(&self) -> Wallet {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A token for `resource`.
     pub async fn token(&self, resource: &str) -> Result<Served<Token>, Failure<Error>> {
-        let (source, wanted) = (self.source.clone(), resource.to_owned());
-        self.tokens.get(&resource.to_owned(), move || async move { source.fetch(wanted).await }).await
+        let Wallet { source, tokens } = self.wallet();
+        let wanted = resource.to_owned();
+        tokens.get(&resource.to_owned(), move || async move { source.fetch(wanted).await }).await
     }
 
     /// Says that the audience refused `token`: the next one is fetched anew.
     pub fn refused(&self, resource: &str, token: &Arc<Token>) {
-        self.tokens.discard(&resource.to_owned(), token);
+        self.wallet().tokens.discard(&resource.to_owned(), token);
     }
 }
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use podid_core::assign::Ledger;
-use podid_core::ids::ComputeId;
+use podid_core::ids::{ClientId, ComputeId};
 use podid_kube::Client;
 use podid_kube::ledger::{Ledger as Store, Page};
 use podid_runtime::readiness::Guard;
@@ -85,9 +85,16 @@ struct Channels<C> {
     tools: Tools<C>,
 }
 
-/// Runs until the shutdown begins or the lock is lost.
-pub(crate) async fn run<C: Compute>(mut parts: Parts<C>) -> Result<(), Deposed> {
-    let mut watches = crate::watches::all(&parts.client);
+/// Runs until the shutdown begins or the lock is lost. `own` tells what becomes the controller's own identity.
+pub(crate) async fn run<C: Compute>(
+    mut parts: Parts<C>,
+    own: mpsc::Receiver<ClientId>,
+) -> Result<(), Deposed> {
+    let own = stream::unfold(own, async |mut own| {
+        let client = own.recv().await?;
+        Some((vec![Happening::Own(client)], own))
+    });
+    let mut watches = stream::select(crate::watches::all(&parts.client), own).boxed();
     let shutdown = parts.shutdown.clone();
     tokio::select! {
         () = shutdown.begun() => Ok(()),

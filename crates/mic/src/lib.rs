@@ -9,6 +9,7 @@
 //! Decisions about one pod and one target are `podid-core`'s; [`lane`] adds to the latter what was
 //! seen, what failed and how long to wait.
 
+mod cloud_file;
 mod compute;
 mod config;
 mod controller;

@@ -10,6 +10,7 @@ use podid_azure::entra::Entra;
 use podid_azure::http;
 use podid_azure::imds::Imds;
 use podid_core::assign::Protected;
+use podid_core::ids::ClientId;
 use podid_kube::client::{ConnectError, NotReady, connect, require_crds};
 use podid_kube::lease::{self, Lease};
 use podid_kube::ledger::Ledger as Store;
@@ -23,6 +24,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use crate::cloud_file::Follower;
 use crate::compute::Compute;
 use crate::config::{Cloud, Config};
 use crate::controller::{self, Deposed, Parts};
@@ -86,8 +88,26 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     if let Login::ManagedIdentity(Some(own)) = &azure.login {
         protected.clients.insert(own.clone());
     }
-    let compute = arm(&azure, &agent);
-    serve(&config, client, compute, protected, listeners, shutdown).await
+    let http = http::Client::new(http::Settings::new(&agent));
+    let credential = credential(&http, &azure);
+    let arm = Arm::new(http.clone(), &azure.cloud, credential.clone());
+    let (follower, own) = match &config.cloud {
+        Cloud::File(path) => {
+            let make = move |azure: &AzureConfig| self::credential(&http, azure);
+            let (follower, own) = Follower::new(path.clone(), &azure, credential, make);
+            (Some(follower), own)
+        }
+        Cloud::Environment => (None, mpsc::channel(1).1),
+    };
+    let own = Own { protected, follower, changes: own };
+    serve(&config, client, arm, own, listeners, shutdown).await
+}
+
+/// What concerns the controller's own identity.
+pub(crate) struct Own {
+    pub(crate) protected: Protected,
+    pub(crate) follower: Option<Follower>,
+    pub(crate) changes: mpsc::Receiver<ClientId>,
 }
 
 /// The ports, bound before anything starts.
@@ -96,11 +116,9 @@ pub(crate) struct Listeners {
     pub(crate) metrics: TcpListener,
 }
 
-fn arm(azure: &AzureConfig, agent: &str) -> Arm {
-    let http = http::Client::new(http::Settings::new(agent));
+fn credential(http: &http::Client, azure: &AzureConfig) -> Credential {
     let (imds, entra) = (Imds::new(http.clone(), IMDS), Entra::new(http.clone()));
-    let credential = Credential::new(&azure.login, &azure.cloud, imds, entra);
-    Arm::new(http, &azure.cloud, credential)
+    Credential::new(&azure.login, &azure.cloud, imds, entra)
 }
 
 /// Starts every task, and stops them in the order in which nothing is written without the lock.
@@ -108,7 +126,7 @@ pub(crate) async fn serve<C: Compute>(
     config: &Config,
     client: Client,
     compute: C,
-    protected: Protected,
+    own: Own,
     listeners: Listeners,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
@@ -137,22 +155,29 @@ pub(crate) async fn serve<C: Compute>(
     tasks.spawn("probes", serve_probes(listeners.probes, shutdown.clone(), probe));
     tasks.spawn("metrics", serve_metrics(listeners.metrics, shutdown.clone(), Arc::new(registry)));
 
+    if let Some(follower) = own.follower {
+        tasks.spawn("azure.json", follower.run(shutdown.clone()));
+    }
     let pacing = Pacing { compare: config.compare, refused: config.refused, stay: config.stay };
-    let result = controller::run(Parts {
-        store: Store::new(&client, &config.namespace, ownership::NAME),
-        client,
-        compute: Arc::new(compute),
-        world: World::new(config.matching, config.strategy, pacing, protected),
-        leads,
-        reporter: Reporter::new(recorder),
-        metrics,
-        tasks: tasks.clone(),
-        shutdown: shutdown.clone(),
-        writing,
-        synced: Some(readiness.guard("watches")),
-        batch: config.batch,
-        check: config.check,
-    })
+    let result = controller::run(
+        Parts {
+            store: Store::new(&client, &config.namespace, ownership::NAME),
+            client,
+            compute: Arc::new(compute),
+            world: World::new(config.matching, config.strategy, pacing, own.protected),
+
+            leads,
+            reporter: Reporter::new(recorder),
+            metrics,
+            tasks: tasks.clone(),
+            shutdown: shutdown.clone(),
+            writing,
+            synced: Some(readiness.guard("watches")),
+            batch: config.batch,
+            check: config.check,
+        },
+        own.changes,
+    )
     .await;
     shutdown.begin();
     tasks.finished(DRAIN).await?;

@@ -103,6 +103,12 @@ impl World {
         if let Happening::Record(Change::Applied(record)) = &happening {
             self.protect(&record.identity);
         }
+        if let Happening::Own(client) = &happening {
+            self.lanes.protect_client(client.clone());
+            for identity in self.facts.all_identities() {
+                self.protect(&identity.fact);
+            }
+        }
         self.everywhere.learn(&happening, &self.facts);
         let pods = self.facts.learn(happening);
         self.changed.extend(pods);

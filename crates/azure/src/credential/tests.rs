@@ -90,3 +90,14 @@ async fn debug_and_errors_show_no_secret() {
     let error = credential.token(RESOURCE).await.unwrap_err();
     assert!(!format!("{credential:?} {error:?} {error} {how:?}").contains("s3cret"));
 }
+
+#[tokio::test]
+async fn a_replaced_credential_gives_no_token_of_before_also_to_those_who_had_it() {
+    let (before, after) = (numbered().await, Fake::start(|_, _| token("new")).await);
+    let credential = login(&before, &Login::ManagedIdentity(None));
+    let clone = credential.clone();
+    assert_eq!(clone.token(RESOURCE).await.unwrap().value.access_token.expose_secret(), "1");
+    credential.replace(&login(&after, &Login::ManagedIdentity(None)));
+    assert_eq!(clone.token(RESOURCE).await.unwrap().value.access_token.expose_secret(), "new");
+    assert_eq!(before.seen().len(), 1);
+}

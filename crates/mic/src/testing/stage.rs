@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use super::{Api, FakeArm};
 use crate::config::{Cloud, Config, Lock};
-use crate::run::{Error, Listeners, serve};
+use crate::run::{Error, Listeners, Own, serve};
 
 const RECORDS: &str = "azureassignedidentities";
 
@@ -110,8 +110,13 @@ impl Stage {
         };
         let cut = Arc::default();
         let (client, arm) = (self.api.client(&cut), self.arm.link(&cut));
-        let (protected, stop) = (self.protected.clone(), shutdown.clone());
-        let task = tokio::spawn(async move { serve(&config, client, arm, protected, listeners, stop).await });
+        let own = Own {
+            protected: self.protected.clone(),
+            follower: None,
+            changes: tokio::sync::mpsc::channel(1).1,
+        };
+        let stop = shutdown.clone();
+        let task = tokio::spawn(async move { serve(&config, client, arm, own, listeners, stop).await });
         self.running = Some(Running { shutdown, cut, task });
     }
 

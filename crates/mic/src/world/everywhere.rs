@@ -47,7 +47,8 @@ impl Everywhere {
             Happening::Pod(_)
             | Happening::Record(_)
             | Happening::Binding(Change::Synced)
-            | Happening::Identity(Change::Synced) => {}
+            | Happening::Identity(Change::Synced)
+            | Happening::Own(_) => {}
         }
     }
 

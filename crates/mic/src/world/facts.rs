@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use podid_core::desired::{Verdict, desired};
 use podid_core::facts::{Assignment, Binding, Identity, Node, Pod};
-use podid_core::ids::{ComputeId, NodeName, ObjectRef};
+use podid_core::ids::{ClientId, ComputeId, NodeName, ObjectRef};
 use podid_core::select::Matching;
 use podid_core::target::{NoTarget, target};
 use podid_kube::watch::{Change, Original};
@@ -27,6 +27,8 @@ pub(crate) enum Happening {
     Binding(Change<Original<Binding>>),
     /// Of an `AzureAssignedIdentity`.
     Record(Change<Assignment>),
+    /// The managed identity of this client id is the controller's own from now on.
+    Own(ClientId),
 }
 
 /// Where a node's identities are kept.
@@ -106,6 +108,7 @@ impl Facts {
             Happening::Binding(Change::Gone(id)) => self.binding_gone(&id),
             Happening::Record(Change::Applied(record)) => self.record_applied(record),
             Happening::Record(Change::Gone(id)) => self.record_gone(&id),
+            Happening::Own(_) => Vec::new(),
             Happening::Pod(Change::Synced) => self.synced("pods"),
             Happening::Node(Change::Synced) => self.synced("nodes"),
             Happening::Identity(Change::Synced) => self.synced("identities"),

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use podid_core::assign::{Ledger, Protected, Wish};
-use podid_core::ids::{ComputeId, IdentityResourceId, ObjectRef};
+use podid_core::ids::{ClientId, ComputeId, IdentityResourceId, ObjectRef};
 use podid_core::plan::Standing;
 use tokio::time::Instant;
 
@@ -109,8 +109,13 @@ impl Lanes {
         self.protected.resources.insert(id.clone());
     }
 
+    /// Protects whatever ARM says has this client id.
+    pub(super) fn protect_client(&mut self, client: ClientId) {
+        self.protected.clients.insert(client);
+    }
+
     /// Whether identities with the client id of `id` are protected.
-    pub(super) fn protects(&self, client: &podid_core::ids::ClientId) -> bool {
+    pub(super) fn protects(&self, client: &ClientId) -> bool {
         self.protected.clients.contains(client)
     }
 

@@ -59,7 +59,7 @@ pub struct Args {
 
 /// Runs the demo until it is told to stop, or for one round.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    args.logging.init()?;
+    let _log = args.logging.init()?;
     say(&args.opening());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let succeeded = runtime.block_on(async {

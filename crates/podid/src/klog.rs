@@ -3,7 +3,7 @@
 //! The original's manifests pass them (peer contract §2.1); only the verbosity and the format have
 //! an effect here, logs always go to standard error.
 
-use podid_runtime::telemetry::Format;
+use podid_runtime::telemetry::{Batch, Format};
 
 /// Flags of klog and of the original's logging.
 #[derive(clap::Args)]
@@ -50,8 +50,8 @@ struct Ignored {
 }
 
 impl Logging {
-    /// Starts logging as the flags say.
-    pub fn init(&self) -> anyhow::Result<()> {
+    /// Starts logging as the flags say, until what is returned is dropped.
+    pub fn init(&self) -> anyhow::Result<Batch> {
         Ok(podid_runtime::telemetry::init(self.log_format, self.verbosity)?)
     }
 }

@@ -131,7 +131,7 @@ struct WithoutEffect {
 
 /// Runs the controller until it is told to stop.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    args.logging.init()?;
+    let _log = args.logging.init()?;
     let config = args.config(|name| std::env::var(name).ok())?;
     args.without_effect.say();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

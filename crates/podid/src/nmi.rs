@@ -150,7 +150,7 @@ pub struct Args {
 
 /// Runs the role until it is told to stop.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    args.logging.init()?;
+    let _log = args.logging.init()?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     if args.cleanup {
         let removed = runtime.block_on(redirect::cleanup()).map_err(not_cleaned)?;

@@ -12,6 +12,9 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use batch::{Batch, Line, Lines, gather};
+
+mod batch;
 mod json;
 mod klog;
 
@@ -44,6 +47,9 @@ pub enum TelemetryError {
         /// What is wrong with it.
         source: ParseError,
     },
+    /// The thread that writes lines out could not be started.
+    #[error("cannot start a thread for the log: {0}")]
+    Thread(#[from] io::Error),
     /// Logging was already set up in this process.
     #[error("logging is already set up in this process")]
     Twice,
@@ -52,14 +58,17 @@ pub enum TelemetryError {
 /// Sets up logging for the whole process. Call it once, before the first event.
 ///
 /// `verbosity` counts as klog's `-v`: 0 to 3 show what happens, 4 and 5 also why, from 6 on everything.
-pub fn init(format: Format, verbosity: u8) -> Result<(), TelemetryError> {
+/// Lines are gathered: keep what is returned until the process ends.
+pub fn init(format: Format, verbosity: u8) -> Result<Batch, TelemetryError> {
     let filter = match std::env::var(FILTER) {
         Ok(text) if !text.trim().is_empty() => {
             EnvFilter::try_new(&text).map_err(|source| TelemetryError::Filter { text, source })?
         }
         _ => EnvFilter::new(directives(verbosity)),
     };
-    dispatch(format, filter, wants_colour(), io::stderr).try_init().map_err(|_| TelemetryError::Twice)
+    let (batch, lines) = gather(io::stderr())?;
+    dispatch(format, filter, wants_colour(), lines).try_init().map_err(|_| TelemetryError::Twice)?;
+    Ok(batch)
 }
 
 /// What [`init`] sets up, without colour and with lines going to `writer`: for benches and tests.

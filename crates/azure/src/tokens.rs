@@ -111,13 +111,17 @@ where
         Self { inner: Arc::new(Inner { slots, settings, tasks, clock, flights }) }
     }
 
-    /// The token of `key`, from the cache or through `fetch`, which runs detached and only if it is needed.
+    /// The token of `key`, from the cache or through what `fetch` makes, which runs detached; `fetch` is called only
+    /// if it is needed.
     ///
-    /// `fetch` has to end by itself (its calls have deadlines). Dropping the future of `get` leaves it running.
-    pub async fn get<F, Fetched>(&self, key: &K, fetch: F) -> Result<Served<V>, Failure<E>>
+    /// A fetch has to end by itself (its calls have deadlines). Dropping the future of `get` leaves it running.
+    pub async fn get<Fetched>(
+        &self,
+        key: &K,
+        fetch: impl FnOnce() -> Fetched,
+    ) -> Result<Served<V>, Failure<E>>
     where
-        F: FnOnce() -> Fetched + Send + 'static,
-        Fetched: Future<Output = Result<V, E>> + Send,
+        Fetched: Future<Output = Result<V, E>> + Send + 'static,
     {
         let now = self.inner.clock.now();
         if let Some(served) = self.inner.peek(key, now) {
@@ -199,10 +203,9 @@ where
     }
 
     /// Every other case: somebody may have to start a fetch, and only one may.
-    fn step<F, Fetched>(self: &Arc<Self>, key: &K, now: Moment, fetch: F) -> Step<V, E>
+    fn step<Fetched>(self: &Arc<Self>, key: &K, now: Moment, fetch: impl FnOnce() -> Fetched) -> Step<V, E>
     where
-        F: FnOnce() -> Fetched + Send + 'static,
-        Fetched: Future<Output = Result<V, E>> + Send,
+        Fetched: Future<Output = Result<V, E>> + Send + 'static,
     {
         let mut flight = None;
         let step = {
@@ -225,7 +228,7 @@ where
         };
         // Without the lock: a runtime that is shutting down drops the task at once, and with it the flight.
         if let Some(flight) = flight {
-            self.tasks.spawn(async move { flight.fly(fetch).await });
+            self.tasks.spawn(flight.fly(fetch()));
         }
         step.unwrap_or(Step::Refuse(Failure::Abandoned))
     }

@@ -4,7 +4,7 @@
 //! recognise (the original's form, peer contract §4.5). Texts that a pod chose are cut and stripped
 //! of control characters, so that they cannot forge a log line.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Longest text of a pod that a log line repeats, in characters.
 const LONGEST: usize = 512;
@@ -38,8 +38,12 @@ impl fmt::Display for RedactedId<'_> {
 
 impl fmt::Display for Foreign<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_fit = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if self.0.len() <= LONGEST && self.0.bytes().all(is_fit) {
+            return f.write_str(self.0);
+        }
         for c in self.0.chars().take(LONGEST) {
-            write!(f, "{}", if c.is_ascii_graphic() || c == ' ' { c } else { '?' })?;
+            f.write_char(if c.is_ascii_graphic() || c == ' ' { c } else { '?' })?;
         }
         if self.0.chars().nth(LONGEST).is_some() { f.write_str("...") } else { Ok(()) }
     }

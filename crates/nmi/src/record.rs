@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use podid_core::facts::Identity;
-use podid_core::ids::ObjectRef;
+use podid_core::ids::{ClientId, ObjectRef};
 use podid_core::redact::{Foreign, RedactedId};
 use podid_core::refusal::Refusal;
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ pub(crate) struct Record {
     route: &'static str,
     begun: Instant,
     pod: Option<ObjectRef>,
-    identity: Option<(ObjectRef, String)>,
+    identity: Option<(ObjectRef, Option<ClientId>)>,
     resource: String,
     reason: Option<String>,
     end: Option<End>,
@@ -81,8 +81,8 @@ impl Record {
     }
 
     pub(crate) fn identity(&mut self, identity: &Identity) {
-        let client_id = identity.kind.as_ref().map(|kind| RedactedId(kind.client_id().as_str()).to_string());
-        self.identity = Some((identity.id.clone(), client_id.unwrap_or_default()));
+        let client_id = identity.kind.as_ref().ok().map(|kind| kind.client_id().clone());
+        self.identity = Some((identity.id.clone(), client_id));
     }
 
     pub(crate) fn reason(&mut self, reason: &str) {
@@ -105,8 +105,10 @@ impl Record {
     fn report(&self, end: &End) {
         let duration = self.begun.elapsed();
         let (namespace, pod) = self.pod.as_ref().map_or(("", ""), |pod| (&pod.namespace, &pod.name));
-        let (identity, client_id) =
-            self.identity.as_ref().map_or((None, ""), |(identity, client_id)| (Some(identity), client_id));
+        let (identity, client_id) = self
+            .identity
+            .as_ref()
+            .map_or((None, None), |(identity, client_id)| (Some(identity), client_id.as_ref()));
         let operation =
             Operation { route: self.route, namespace, resource: &self.resource, status: end.status };
         self.metrics.request(operation, duration);
@@ -115,7 +117,7 @@ impl Record {
             namespace,
             pod,
             identity = identity.map(tracing::field::display),
-            client_id,
+            client_id = client_id.map(|id| tracing::field::display(RedactedId(id.as_str()))),
             resource = %Foreign(&self.resource),
             status = end.status,
             outcome = end.outcome.word(),

@@ -37,12 +37,8 @@ where
     E: SourceError + Send + Sync + 'static,
 {
     /// Fetches, keeps the result and tells it to those who wait.
-    pub(super) async fn fly<F, Fetched>(self, fetch: F)
-    where
-        F: FnOnce() -> Fetched,
-        Fetched: Future<Output = Result<V, E>>,
-    {
-        let outcome = fetch().await;
+    pub(super) async fn fly(self, fetch: impl Future<Output = Result<V, E>>) {
+        let outcome = fetch.await;
         let now = self.cache.clock.now();
         let landed = {
             let mut slots = self.cache.write();

@@ -22,12 +22,17 @@ pub(super) enum Unfit {
 pub(super) fn token(query: &str) -> Result<TokenRequest, Unfit> {
     let (mut resource, mut client, mut arm, mut principal) = (None, None, None, None);
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let slot = match name.to_ascii_lowercase().as_str() {
-            "resource" => &mut resource,
-            "client_id" => &mut client,
-            "msi_res_id" | "mi_res_id" => &mut arm,
-            "object_id" => &mut principal,
-            _ => continue,
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let slot = if is("resource") {
+            &mut resource
+        } else if is("client_id") {
+            &mut client
+        } else if is("msi_res_id") || is("mi_res_id") {
+            &mut arm
+        } else if is("object_id") {
+            &mut principal
+        } else {
+            continue;
         };
         if slot.replace(value).is_some() {
             return Err(wrong(format!("The parameter {name} occurs more than once; send it once.")));

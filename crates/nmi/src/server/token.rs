@@ -133,10 +133,10 @@ impl Server {
         before: &Arc<Snapshot>,
         wanted: &TokenRequest,
     ) -> bool {
-        let newest = self.snapshots.borrow().clone();
-        if Arc::ptr_eq(&newest, before) {
+        if Arc::ptr_eq(&self.snapshots.borrow(), before) {
             return true;
         }
+        let newest = self.snapshots.borrow().clone();
         let Ok(found) = still(manner, found.clone(), &newest) else { return false };
         match self.judge(&Seen { facts: &newest, manner }, &found.resident, wanted) {
             Answer::Serve(choice) => *choice.identity == *identity,
@@ -172,7 +172,9 @@ impl Server {
         wanted: &TokenRequest,
         record: &Record,
     ) -> Result<Served<Kept>, Failed> {
+        // In this order: an answer that is there needs no timer.
         tokio::select! {
+            biased;
             answer = self.parts.source.token(choice.identity, &wanted.resource) => answer,
             () = tokio::time::sleep_until(record.begun() + LONGEST_HOLD) => Err(Failed::Abandoned),
             () = self.drained() => Err(Failed::Abandoned),

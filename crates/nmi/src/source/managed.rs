@@ -23,13 +23,15 @@ impl Source {
         resource: &str,
     ) -> Result<Served<Kept>, Failure<super::Error>> {
         let key = Key::Managed { id: id.clone(), resource: resource.to_owned() };
-        let query = ImdsQuery { resource: resource.to_owned(), by: Selector::ResourceId(id.clone()) };
-        let (imds, metrics, claimed) = (self.imds.clone(), self.metrics.clone(), client_id.clone());
-        let fetch = move || async move {
-            let begun = Instant::now();
-            let answer: Result<_, ImdsError> = imds.token(&query).await;
-            metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
-            Ok(Kept::new(answer?, &claimed))
+        let fetch = || {
+            let query = ImdsQuery { resource: resource.to_owned(), by: Selector::ResourceId(id.clone()) };
+            let (imds, metrics, claimed) = (self.imds.clone(), self.metrics.clone(), client_id.clone());
+            async move {
+                let begun = Instant::now();
+                let answer: Result<_, ImdsError> = imds.token(&query).await;
+                metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
+                Ok(Kept::new(answer?, &claimed))
+            }
         };
         let served = self.tokens.get(&key, fetch).await?;
         // Behind the cache: another AzureIdentity may claim another client id for the same resource id.

@@ -148,7 +148,8 @@ pub(crate) async fn serve<C: Compute>(
     };
     let (recorder, deliveries) = events::recorder(client.clone(), &config.lock.identity);
     let active = leads.clone();
-    let probe = Probe { active: Arc::new(move || *active.borrow()), readiness: readiness.clone() };
+    let active = Arc::new(move || *active.borrow());
+    let probe = Probe { active, readiness: readiness.clone(), liveness: tasks.liveness() };
 
     tasks.spawn("lease", lease.run(stop));
     tasks.spawn_brief("events", deliveries.run());

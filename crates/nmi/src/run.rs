@@ -94,9 +94,9 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     require_crds(&cluster, config.mode).await?;
 
     let (registry, metrics) = metrics::registry();
-    let readiness = Readiness::new();
+    let (readiness, tasks) = (Readiness::new(), Tasks::new(shutdown.clone()));
     let (redirected, told) = Redirected::new(&readiness);
-    let probe = redirected.probe(&readiness);
+    let probe = redirected.probe(&readiness, tasks.liveness());
     let (world, snapshots) =
         World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());
     let (origin, follower) = origin(&config, &cluster);
@@ -108,7 +108,6 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     // A part that dies begins `shutdown`. Then the redirect is closed, `closed` ends the listener, and
     // when what was in hand is finished, `drained` ends what it was answered with.
     let (closed, drained) = (Shutdown::new(), Shutdown::new());
-    let tasks = Tasks::new(shutdown.clone());
     tasks.spawn("probes", serve_probes(probes, drained.clone(), probe));
     tasks.spawn("metrics", serve_metrics(scrapes, drained.clone(), Arc::new(registry)));
     tasks.spawn("world", world.run(drained.clone()));

@@ -1,8 +1,8 @@
 //! What do a kubelet and a Prometheus ask of this process, and what are they told?
 //!
 //! The probe port answers `/healthz` as the predecessor did (always 200; the body says whether work has begun),
-//! `/livez`, and `/readyz`, which names what is still pending. The metrics port answers `/metrics`. Neither
-//! serves anything else; profiling is never among it.
+//! `/livez`, which names what has hung, and `/readyz`, which names what is still pending. The metrics port answers
+//! `/metrics`. Neither serves anything else; profiling is never among it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use crate::http::serve;
+use crate::liveness::Liveness;
 use crate::readiness::Readiness;
 use crate::shutdown::Shutdown;
 
@@ -35,6 +36,8 @@ pub struct Probe {
     pub active: Arc<dyn Fn() -> bool + Send + Sync>,
     /// What `/readyz` waits for.
     pub readiness: Readiness,
+    /// Whose standstill `/livez` tells.
+    pub liveness: Liveness,
 }
 
 /// Serves `/healthz`, `/livez` and `/readyz` on `listener` until the shutdown.
@@ -62,15 +65,18 @@ fn answer_probe(probe: &Probe, path: &str) -> Response<Full<Bytes>> {
             let body = if (probe.active)() { "Active" } else { "Not Active" };
             respond(StatusCode::OK, TEXT, body)
         }
-        "/livez" => respond(StatusCode::OK, TEXT, "ok"),
-        "/readyz" => match probe.readiness.pending() {
-            pending if pending.is_empty() => respond(StatusCode::OK, TEXT, "ok"),
-            pending => {
-                respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("waiting for {}", pending.join(", ")))
-            }
-        },
+        "/livez" => told(&probe.liveness.hung(), "hung"),
+        "/readyz" => told(&probe.readiness.pending(), "waiting for"),
         _ => not_found(&PROBE_PATHS),
     }
+}
+
+/// "ok", or what stands against it.
+fn told(against: &[&str], how: &str) -> Response<Full<Bytes>> {
+    if against.is_empty() {
+        return respond(StatusCode::OK, TEXT, "ok");
+    }
+    respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{how} {}", against.join(", ")))
 }
 
 fn answer_metrics(registry: &Registry) -> Response<Full<Bytes>> {
@@ -111,20 +117,20 @@ mod tests {
     use super::*;
     use http_body_util::BodyExt;
 
-    async fn told(response: Response<Full<Bytes>>) -> (u16, String) {
+    async fn read(response: Response<Full<Bytes>>) -> (u16, String) {
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
     fn probe(active: bool) -> Probe {
-        Probe { active: Arc::new(move || active), readiness: Readiness::new() }
+        Probe { active: Arc::new(move || active), readiness: Readiness::new(), liveness: Liveness::new() }
     }
 
     #[tokio::test]
     async fn healthz_is_always_200_and_its_body_says_whether_work_has_begun() {
-        assert_eq!(told(answer_probe(&probe(true), "/healthz")).await, (200, "Active".into()));
-        assert_eq!(told(answer_probe(&probe(false), "/healthz")).await, (200, "Not Active".into()));
+        assert_eq!(read(answer_probe(&probe(true), "/healthz")).await, (200, "Active".into()));
+        assert_eq!(read(answer_probe(&probe(false), "/healthz")).await, (200, "Not Active".into()));
     }
 
     /// W-44.
@@ -134,18 +140,37 @@ mod tests {
         let watch = probe.readiness.guard("watch of pods");
         probe.readiness.block("redirect");
         let waiting = (503, "waiting for redirect, watch of pods".into());
-        assert_eq!(told(answer_probe(&probe, "/readyz")).await, waiting);
-        assert_eq!(told(answer_probe(&probe, "/livez")).await, (200, "ok".into()));
+        assert_eq!(read(answer_probe(&probe, "/readyz")).await, waiting);
+        assert_eq!(read(answer_probe(&probe, "/livez")).await, (200, "ok".into()));
         drop(watch);
         probe.readiness.unblock("redirect");
-        assert_eq!(told(answer_probe(&probe, "/readyz")).await, (200, "ok".into()));
+        assert_eq!(read(answer_probe(&probe, "/readyz")).await, (200, "ok".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn livez_names_what_has_hung() {
+        let probe = probe(true);
+        // It is polled once and then never again, as when its thread is blocked.
+        let mut task = Box::pin(probe.liveness.clone().watched("world", std::future::pending::<()>()));
+        assert!(poll_once(&mut task).await);
+        tokio::time::advance(std::time::Duration::from_mins(2)).await;
+        assert_eq!(read(answer_probe(&probe, "/livez")).await, (503, "hung world".into()));
+        assert_eq!(read(answer_probe(&probe, "/readyz")).await.0, 200, "it is not asked to wait, but to end");
+    }
+
+    /// Polls once; says whether it is still pending.
+    async fn poll_once(task: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+        std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(std::pin::Pin::new(&mut *task).poll(cx).is_pending())
+        })
+        .await
     }
 
     /// W-01.
     #[tokio::test]
     async fn no_profiling_and_nothing_else_is_served() {
         for path in ["/debug/pprof/", "/metrics", "/", "/healthz/"] {
-            assert_eq!(told(answer_probe(&probe(true), path)).await.0, 404, "{path}");
+            assert_eq!(read(answer_probe(&probe(true), path)).await.0, 404, "{path}");
         }
     }
 

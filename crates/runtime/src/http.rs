@@ -1,10 +1,12 @@
 //! How is one HTTP/1 port served, from bind to drain?
 //!
-//! A listener serves one handler. Headers must arrive in time, buffers and connections are bounded, a handler that
-//! panics costs its own connection only, and on shutdown idle connections close at once while requests in hand are
-//! answered until the drain deadline.
+//! A listener serves one handler. Headers must arrive and answers be read in time, buffers and connections are
+//! bounded, a handler that panics costs its own connection only, and on shutdown idle connections close at once while
+//! requests in hand are answered until the drain deadline.
 
+mod accept;
 mod crowd;
+mod patient;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,8 +25,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 
+use self::accept::Door;
 use self::crowd::{Crowd, Full, Of, Place};
 pub use self::crowd::{Limits, TooFewDescriptors};
+use self::patient::Patient;
 use crate::shutdown::Shutdown;
 
 /// How long a client may take to send the headers of a request, and how long a connection may lie idle.
@@ -33,8 +37,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 const DRAIN: Duration = Duration::from_mins(1);
 /// The most that is buffered of one connection; also the limit of a request's headers, in bytes.
 const BUFFER: usize = 16 * 1024;
-/// The pause after a failed accept, which is mostly a lack of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a client may take to read an answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A named HTTP/1 server and its limits.
 #[derive(Clone, Debug)]
@@ -42,6 +46,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     name: &'static str,
     header_timeout: Duration,
+    read_timeout: Duration,
     drain: Duration,
     limits: Limits,
 }
@@ -72,14 +77,26 @@ where
 // === impl Server ===
 
 impl Server {
-    /// A server with the usual limits: 60 s for headers and idle connections, 60 s to drain, [`Limits::default`].
+    /// A server with the usual limits: 60 s for headers and idle connections, 30 s for a client to read an answer,
+    /// 60 s to drain, [`Limits::default`].
     pub fn new(name: &'static str) -> Self {
-        Self { name, header_timeout: HEADER_TIMEOUT, drain: DRAIN, limits: Limits::default() }
+        Self {
+            name,
+            header_timeout: HEADER_TIMEOUT,
+            read_timeout: READ_TIMEOUT,
+            drain: DRAIN,
+            limits: Limits::default(),
+        }
     }
 
     /// Sets how long the headers of a request may take, and how long a connection may lie idle.
     pub fn header_timeout(self, header_timeout: Duration) -> Self {
         Self { header_timeout, ..self }
+    }
+
+    /// Sets how long a client may take to read an answer.
+    pub fn read_timeout(self, read_timeout: Duration) -> Self {
+        Self { read_timeout, ..self }
     }
 
     /// Sets how long requests in hand may take once the shutdown has begun.
@@ -101,22 +118,17 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         let crowd = Crowd::new(self.limits);
+        let mut door = Door::new(self.name);
         loop {
             tokio::select! {
                 () = shutdown.begun() => break,
                 Some(ended) = connections.join_next() => self.report(ended),
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => match crowd.enter(peer.ip()) {
-                        Ok(place) => {
-                            let connection = self.connection(stream, peer, &graceful, handler.clone());
-                            connections.spawn(with(place, connection));
-                        }
-                        Err(full) => self.turn_away(stream, peer, full),
+                (stream, peer) = door.next(|| listener.accept()) => match crowd.enter(peer.ip()) {
+                    Ok(place) => {
+                        let connection = self.connection(stream, peer, &graceful, handler.clone());
+                        connections.spawn(with(place, connection));
                     }
-                    Err(error) => {
-                        tracing::warn!(server = self.name, %error, "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
+                    Err(full) => self.turn_away(stream, peer, full),
                 },
             }
         }
@@ -145,7 +157,7 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
             .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Patient::new(stream, self.read_timeout)), service);
         let connection = graceful.watch(connection);
         let name = self.name;
         async move {

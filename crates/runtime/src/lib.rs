@@ -7,6 +7,7 @@ pub mod admin;
 pub mod descriptors;
 pub mod http;
 pub mod lines;
+pub mod liveness;
 pub mod metrics;
 pub mod process;
 pub mod readiness;

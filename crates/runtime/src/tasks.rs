@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinError};
 use tokio_util::task::TaskTracker;
 
+use crate::liveness::Liveness;
 use crate::shutdown::Shutdown;
 
 /// The tracked tasks of a process. Clones share them, so that a task can start others.
@@ -49,6 +50,7 @@ enum Life {
 #[derive(Debug)]
 struct Shared {
     shutdown: Shutdown,
+    liveness: Liveness,
     tracker: TaskTracker,
     state: Mutex<State>,
 }
@@ -65,8 +67,13 @@ struct State {
 impl Tasks {
     /// No tasks yet; the death of one will begin `shutdown`.
     pub fn new(shutdown: Shutdown) -> Self {
-        let shared = Shared { shutdown, tracker: TaskTracker::new(), state: Mutex::default() };
-        Self { shared: Arc::new(shared) }
+        let (liveness, tracker) = (Liveness::new(), TaskTracker::new());
+        Self { shared: Arc::new(Shared { shutdown, liveness, tracker, state: Mutex::default() }) }
+    }
+
+    /// Which of them have hung, for the probe.
+    pub fn liveness(&self) -> Liveness {
+        self.shared.liveness.clone()
     }
 
     /// Spawns a task that must run until the shutdown begins.
@@ -96,7 +103,7 @@ impl Tasks {
     }
 
     fn start(&self, name: &'static str, life: Life, task: impl Future<Output = ()> + Send + 'static) {
-        let task = tokio::spawn(task);
+        let task = tokio::spawn(self.liveness().watched(name, task));
         let id = self.shared.add(name, task.abort_handle());
         let shared = self.shared.clone();
         self.shared.tracker.spawn(async move {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use podid_core::farewell::Farewell;
 use podid_runtime::admin::Probe;
+use podid_runtime::liveness::Liveness;
 use podid_runtime::readiness::{Guard, Readiness};
 use podid_runtime::shutdown::Shutdown;
 use tokio::sync::oneshot;
@@ -37,9 +38,10 @@ impl Redirected {
     }
 
     /// What probes are answered with.
-    pub(super) fn probe(&self, readiness: &Readiness) -> Probe {
+    pub(super) fn probe(&self, readiness: &Readiness, liveness: Liveness) -> Probe {
         let active = self.active.clone();
-        Probe { active: Arc::new(move || active.load(Ordering::Relaxed)), readiness: readiness.clone() }
+        let active = Arc::new(move || active.load(Ordering::Relaxed));
+        Probe { active, readiness: readiness.clone(), liveness }
     }
 
     fn done(mut self) {

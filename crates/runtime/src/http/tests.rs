@@ -67,6 +67,33 @@ async fn slow_headers_are_cut_off() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_its_answer_loses_its_place() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let server = Server::new("test").read_timeout(Duration::from_millis(100)).limits(Limits {
+        all: 1,
+        each: 1,
+        reserve: 0,
+    });
+    // More than the system takes on its way.
+    let handler = |request: Request<Incoming>, _| async move {
+        say(if request.uri().path() == "/large" { vec![0; 32 << 20] } else { b"fine".to_vec() })
+    };
+    let server = tokio::spawn(server.serve(listener, shutdown.clone(), handler));
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    idle.write_all(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    let another = async {
+        while !ask(address, CLOSE).await.ends_with("fine") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), another).await.unwrap();
+    drop(idle);
+    shutdown.begin();
+    server.await.unwrap();
+}
+
+#[tokio::test]
 async fn oversized_headers_are_refused() {
     let (listener, address) = listen().await;
     let shutdown = Shutdown::new();

@@ -16,6 +16,7 @@ use crate::ids::{NodeName, ObjectRef};
 use crate::refusal::Refusal;
 use crate::request::Selector;
 use crate::select::{Matching, Selection};
+use reason::Why;
 
 /// How long after a pod's start or last label change its binding may still be on its way.
 pub const GRACE: Duration = Duration::from_mins(1);
@@ -155,13 +156,12 @@ pub fn answer<'a, V: View>(
 
 /// What it means that IMDS does not know the identity that `choice` names: patience, or the end.
 pub fn unknown_to_imds(choice: Choice<'_>, pod: &Pod, terms: &Terms, now: Timestamp) -> Without {
-    let reason = reason::unknown_to_imds(choice.identity, pod, &terms.node);
+    let why = reason::unknown_to_imds(choice.identity, pod, &terms.node);
     match choice.assigned.map(|assigned| after(assigned, PROPAGATION)) {
         Some(end) if now < end => {
-            let refusal = Refusal::not_yet(reason);
-            Without::Wait(Wait { at_most: terms.hold_under_way, until: Some(end), refusal })
+            Without::Wait(Wait { at_most: terms.hold_under_way, until: Some(end), refusal: why.not_yet() })
         }
-        _ => Without::Refuse(Refusal::never(reason)),
+        _ => Without::Refuse(why.never()),
     }
 }
 
@@ -187,13 +187,12 @@ fn choose<'a>(
 }
 
 /// "Never", once the pod's binding had its time to appear; until then "not yet".
-fn in_time(reason: &str, caller: Caller<'_>, terms: &Terms, now: Timestamp) -> Without {
+fn in_time(why: Why, caller: Caller<'_>, terms: &Terms, now: Timestamp) -> Without {
     let end = after(caller.settled, GRACE);
     if now < end {
-        let refusal = Refusal::not_yet(reason);
-        Without::Wait(Wait { at_most: terms.hold_unknown, until: Some(end), refusal })
+        Without::Wait(Wait { at_most: terms.hold_unknown, until: Some(end), refusal: why.not_yet() })
     } else {
-        Without::Refuse(Refusal::never(reason))
+        Without::Refuse(why.never())
     }
 }
 

@@ -9,7 +9,7 @@ mod query;
 
 use crate::ids::{ClientId, IdentityResourceId, ObjectRef, PrincipalId};
 use crate::redact::Foreign;
-use crate::refusal::Refusal;
+use crate::refusal::{Cause, Refusal};
 
 /// What the caller wrote, as it came.
 #[derive(Clone, Copy, Debug)]
@@ -101,9 +101,10 @@ where
     let marks = Marks::read(raw.headers);
     match route {
         path::Route::HostToken => host_token(raw.method, &marks, query, rules),
-        path::Route::Instance if rules.block_instance_metadata => {
-            Request::Refuse(Refusal::forbidden("Request blocked by AAD Pod Identity NMI"))
-        }
+        path::Route::Instance if rules.block_instance_metadata => Request::Refuse(Refusal::forbidden(
+            Cause::InstanceBlocked,
+            "Request blocked by AAD Pod Identity NMI",
+        )),
         route => guest(route, raw.method, &marks, query, rules),
     }
 }
@@ -111,10 +112,14 @@ where
 /// Everything that pods send.
 fn guest(route: path::Route, method: &str, marks: &Marks<'_>, query: &str, rules: Rules) -> Request {
     if rules.metadata_header_required && marks.metadata != Some(b"true") {
-        return Request::Probe(Refusal::invalid("Required metadata header not specified"));
+        return Request::Probe(Refusal::invalid(
+            Cause::NoMetadataHeader,
+            "Required metadata header not specified",
+        ));
     }
     if marks.forwarded {
         return Request::Refuse(Refusal::invalid(
+            Cause::Forwarded,
             "A request with the header X-Forwarded-For came through a proxy and gets no answer; \
              call the metadata address directly.",
         ));
@@ -140,6 +145,7 @@ fn get_only(method: &str) -> Refusal {
 fn host_token(method: &str, marks: &Marks<'_>, query: &str, rules: Rules) -> Request {
     if !rules.host_token_route {
         return Request::Refuse(Refusal::forbidden(
+            Cause::HostTokenOff,
             "The route /host/token/ is off: it gives any program on the node any pod's token. \
              Start NMI with --host-token-route if a program on this node still needs it.",
         ));
@@ -151,7 +157,10 @@ fn host_token(method: &str, marks: &Marks<'_>, query: &str, rules: Rules) -> Req
         value.and_then(|value| str::from_utf8(value).ok()).map(str::to_owned).filter(|text| !text.is_empty())
     };
     let (Some(namespace), Some(name)) = (text(marks.pod_namespace), text(marks.pod_name)) else {
-        return Request::Refuse(Refusal::invalid("missing 'podname' and 'podns' from request header"));
+        return Request::Refuse(Refusal::invalid(
+            Cause::HostTokenUnnamed,
+            "missing 'podname' and 'podns' from request header",
+        ));
     };
     match query::token(query) {
         Ok(token) => Request::HostToken { pod: ObjectRef::new(namespace, name), token },

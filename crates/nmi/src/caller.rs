@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use podid_core::refusal::Refusal;
+use podid_core::refusal::{Cause, Refusal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -81,29 +81,41 @@ async fn confirm(
         return Ok(Found { resident, by_lookup: false });
     }
     tracing::warn!(%address, pod = %resident.pod.id, now = %live.pod.id, "an address leads to another neighbour than before");
-    Err(Refusal::trouble(format!(
-        "The address {address} of pod {} has just become another pod's. Connect and ask again.",
-        resident.pod.id
-    )))
+    Err(Refusal::trouble(
+        Cause::CallerChanged,
+        format!(
+            "The address {address} of pod {} has just become another pod's. Connect and ask again.",
+            resident.pod.id
+        ),
+    ))
 }
 
 /// Whose address it is by the word of the API, which was given after `doubt` arose.
 async fn ask(address: IpAddr, doubt: Option<Doubt>, lookup: &Lookup) -> Result<Arc<Resident>, Refusal> {
     match lookup.owner(address, doubt.map(|doubt| doubt.since)).await {
         Ok(Owner::One(resident)) => Ok(resident),
-        Ok(Owner::Nobody) => Err(Refusal::trouble(format!(
-            "No pod of this node has the address {address}. If it belongs to a pod, ask again shortly; \
+        Ok(Owner::Nobody) => Err(Refusal::trouble(
+            Cause::CallerUnknown,
+            format!(
+                "No pod of this node has the address {address}. If it belongs to a pod, ask again shortly; \
              the pod's status.podIP must show it."
-        ))),
-        Ok(Owner::Several(pods)) => Err(Refusal::trouble(format!(
-            "The address {address} belongs to more than one pod that may still run: {}. \
+            ),
+        )),
+        Ok(Owner::Several(pods)) => Err(Refusal::trouble(
+            Cause::CallerAmbiguous,
+            format!(
+                "The address {address} belongs to more than one pod that may still run: {}. \
              Ask again shortly; if this lasts, delete the one that is gone.",
-            pods.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        ))),
-        Err(_) => Err(Refusal::trouble(format!(
-            "NMI does not know which pod has the address {address}, and the Kubernetes API gave no answer. \
+                pods.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        )),
+        Err(_) => Err(Refusal::trouble(
+            Cause::CallerUnconfirmed,
+            format!(
+                "NMI does not know which pod has the address {address}, and the Kubernetes API gave no answer. \
              Ask again shortly; if this lasts, see NMI's log."
-        ))),
+            ),
+        )),
     }
 }
 
@@ -115,6 +127,7 @@ pub(crate) async fn in_step(snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> R
     match tokio::time::timeout(START, snapshots.wait_for(|snapshot| snapshot.complete)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Refusal::not_yet(
+            Cause::Starting,
             "NMI has just started and has not read pods, identities and bindings from the Kubernetes API. \
              If this lasts, see its log.",
         )),

@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
 use podid_azure::http::{Client, Error};
-use podid_core::refusal::Refusal;
+use podid_core::refusal::{Cause, Refusal};
 
 use crate::reply::{self, Reply};
 
@@ -70,10 +70,10 @@ impl Forward {
             tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST_BODY).collect()).await
         else {
             let text = format!("The body is larger than {LARGEST_BODY} bytes, or came too slowly.");
-            return reply::refusal(&Refusal::invalid(text));
+            return reply::refusal(&Refusal::invalid(Cause::BadBody, text));
         };
         let Some(uri) = self.target(&parts.uri) else {
-            return reply::refusal(&Refusal::invalid("The request names no path."));
+            return reply::refusal(&Refusal::invalid(Cause::BadPath, "The request names no path."));
         };
         let mut onward = Request::new(body.to_bytes());
         *onward.method_mut() = parts.method;
@@ -95,7 +95,10 @@ impl Forward {
 
     fn failed(&self, error: &Error) -> Reply {
         tracing::warn!(metadata = %self.metadata, %error, "the metadata service did not answer a request passed on");
-        reply::refusal(&Refusal::trouble(format!("IMDS at {} gave no answer: {error}.", self.metadata)))
+        reply::refusal(&Refusal::trouble(
+            Cause::UpstreamDown,
+            format!("IMDS at {} gave no answer: {error}.", self.metadata),
+        ))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use podid_core::facts::Identity;
 use podid_core::ids::{ClientId, ObjectRef};
 use podid_core::redact::{Foreign, RedactedId};
-use podid_core::refusal::Refusal;
+use podid_core::refusal::{Cause, Refusal};
 use tokio::time::Instant;
 
 use crate::metrics::{Metrics, Operation};
@@ -27,6 +27,7 @@ pub(crate) struct Record {
     identity: Option<(ObjectRef, Option<ClientId>)>,
     resource: String,
     reason: Option<String>,
+    cause: Option<Cause>,
     end: Option<End>,
 }
 
@@ -63,6 +64,7 @@ impl Record {
             identity: None,
             resource: String::new(),
             reason: None,
+            cause: None,
             end: None,
         }
     }
@@ -97,6 +99,7 @@ impl Record {
     /// Ends the request with a refusal, which is returned as the answer.
     pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Reply {
         self.reason(&refusal.text);
+        self.cause = Some(refusal.cause);
         let outcome = if refusal.retry_after.is_some() { Outcome::NotYet } else { Outcome::Refused };
         self.end(refusal.status, outcome);
         reply::refusal(refusal)
@@ -121,6 +124,7 @@ impl Record {
             resource = %Foreign(&self.resource),
             status = end.status,
             outcome = end.outcome.word(),
+            code = self.cause.map(Cause::code),
             duration_ms = milliseconds(duration),
             reason = self.reason.as_deref().map(|reason| tracing::field::display(Foreign(reason))),
             "token request"

@@ -27,7 +27,7 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
 /// A refusal as IMDS words one.
 pub(crate) fn refusal(refusal: &Refusal) -> Reply {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let problem = Problem { error: refusal.code, error_description: &refusal.text };
+    let problem = Problem { error: refusal.code, error_description: &refusal.description() };
     // A struct of strings always serializes.
     let mut reply = json(status, serde_json::to_vec(&problem).unwrap_or_default());
     if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -43,16 +43,21 @@ pub(crate) fn refusal(refusal: &Refusal) -> Reply {
 mod tests {
     use http_body_util::BodyExt;
 
+    use podid_core::refusal::Cause;
+
     use super::*;
 
     #[tokio::test]
     async fn a_refusal_is_what_every_sdk_can_read() {
-        let reply = refusal(&Refusal::not_yet("of \"x\""));
+        let reply = refusal(&Refusal::not_yet(Cause::NoBinding, "of \"x\""));
         assert_eq!(reply.status(), 503);
         assert_eq!(reply.headers()["retry-after"], "5");
         assert_eq!(reply.headers()["content-type"], "application/json");
         let body = reply.into_body().collect().await.unwrap().to_bytes();
-        assert_eq!(body, r#"{"error":"service_unavailable","error_description":"Not yet: of \"x\""}"#);
+        assert_eq!(
+            body,
+            r#"{"error":"service_unavailable","error_description":"Not yet: of \"x\" (podid: no-binding)"}"#
+        );
     }
 
     #[test]
@@ -63,7 +68,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_metadata_header_is_answered_in_the_words_of_imds() {
-        let reply = refusal(&Refusal::invalid("Required metadata header not specified"));
+        let reply =
+            refusal(&Refusal::invalid(Cause::NoMetadataHeader, "Required metadata header not specified"));
         assert_eq!((reply.status().as_u16(), reply.headers().get("retry-after")), (400, None));
         let body = reply.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(

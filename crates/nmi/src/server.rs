@@ -3,6 +3,7 @@
 //! Read this file top to bottom: parse, refuse or look up, decide, answer. Decisions are
 //! `podid_core`'s; here they are carried out.
 
+mod host;
 mod token;
 
 use std::future::Future;
@@ -14,9 +15,8 @@ use http::Request as HttpRequest;
 use http_body_util::Empty;
 use podid_core::answer::{Terms, View};
 use podid_core::facts::Pod;
-use podid_core::ids::ObjectRef;
 use podid_core::redact::Foreign;
-use podid_core::refusal::Refusal;
+use podid_core::refusal::{Cause, Refusal};
 use podid_core::request::{self, Raw, Request, Rules, TokenRequest};
 use podid_runtime::shutdown::Shutdown;
 use tokio::sync::watch;
@@ -89,7 +89,7 @@ impl Server {
     async fn answer<B: Carried>(self, request: HttpRequest<B>, peer: IpAddr) -> Reply {
         match parse(&request, self.parts.rules) {
             Request::Probe(refusal) => {
-                tracing::debug!(%peer, reason = refusal.text, "probe answered");
+                tracing::debug!(%peer, code = refusal.cause.code(), reason = refusal.text, "probe answered");
                 reply::refusal(&refusal)
             }
             Request::Refuse(refusal) => {
@@ -98,6 +98,7 @@ impl Server {
                     method = %request.method(),
                     path = %Foreign(request.uri().path()),
                     status = refusal.status,
+                    code = refusal.cause.code(),
                     reason = %Foreign(&refusal.text),
                     "request refused"
                 );
@@ -145,37 +146,6 @@ impl Server {
         }
     }
 
-    /// The host token route: whoever is on the node names the pod. Exceptions do not apply.
-    async fn host_token(mut self, peer: IpAddr, pod: &ObjectRef, wanted: &TokenRequest) -> Reply {
-        let mut record = Record::begin(&self.parts.metrics, HOST_TOKEN_ROUTE);
-        record.resource(&wanted.resource);
-        record.pod(pod);
-        if !peer.to_canonical().is_loopback() {
-            return record.refuse(&Refusal::forbidden(
-                "The route /host/token/ answers this node's own programs only.",
-            ));
-        }
-        if let Err(refusal) = caller::in_step(&mut self.snapshots).await {
-            return record.refuse(&refusal);
-        }
-        let resident = self.snapshots.borrow_and_update().live(pod);
-        let Some(resident) = resident else {
-            let node = &self.parts.terms.node;
-            return record.refuse(&Refusal::never(format!("no pod {pod} runs on node {node}.")));
-        };
-        let found = Found { resident, by_lookup: false };
-        match self.decide(Manner::Host, found, wanted, &mut record).await {
-            Decided::Token(reply) => {
-                record.end(reply.status().as_u16(), Outcome::Served);
-                reply
-            }
-            Decided::PassThrough(_) => {
-                record.refuse(&Refusal::forbidden("Exceptions do not apply to /host/token/."))
-            }
-            Decided::Refuse(refusal) => record.refuse(&refusal),
-        }
-    }
-
     /// Everything that only excepted pods may ask IMDS.
     async fn other<B: Carried>(mut self, request: HttpRequest<B>, peer: IpAddr) -> Reply {
         let refusal = match self.caller(peer).await {
@@ -188,7 +158,7 @@ impl Server {
             Ok(found) => only_excepted(&found.resident.pod, request.uri().path()),
             Err(refusal) => refusal,
         };
-        tracing::info!(%peer, status = refusal.status, reason = %Foreign(&refusal.text), "request refused");
+        tracing::info!(%peer, status = refusal.status, code = refusal.cause.code(), reason = %Foreign(&refusal.text), "request refused");
         reply::refusal(&refusal)
     }
 
@@ -205,10 +175,13 @@ impl Server {
         if snapshot.excepts(&found.resident.pod) {
             return Ok(reply);
         }
-        Err(Refusal::trouble(format!(
-            "The AzurePodIdentityException of pod {} went away while IMDS was asked. Ask again.",
-            found.resident.pod.id
-        )))
+        Err(Refusal::trouble(
+            Cause::ExceptionGone,
+            format!(
+                "The AzurePodIdentityException of pod {} went away while IMDS was asked. Ask again.",
+                found.resident.pod.id
+            ),
+        ))
     }
 
     async fn caller(&mut self, peer: IpAddr) -> Result<Found, Refusal> {
@@ -227,13 +200,16 @@ fn parse<B>(request: &HttpRequest<B>, rules: Rules) -> Request {
 }
 
 fn only_excepted(pod: &Pod, path: &str) -> Refusal {
-    Refusal::forbidden(format!(
-        "Pod {} may read /metadata/instance and /metadata/versions only, not {} . \
+    Refusal::forbidden(
+        Cause::NotExcepted,
+        format!(
+            "Pod {} may read /metadata/instance and /metadata/versions only, not {} . \
          A pod that needs all of IMDS needs an AzurePodIdentityException in namespace {}.",
-        pod.id,
-        Foreign(path),
-        pod.id.namespace
-    ))
+            pod.id,
+            Foreign(path),
+            pod.id.namespace
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What does a pod get where nobody assigns and bindings decide?
 
 use super::{Answer, Caller, Choice, Terms, View, Without, choose, in_time, reason};
-use crate::refusal::Refusal;
 use crate::request::Selector;
 
 use jiff::Timestamp;
@@ -15,12 +14,12 @@ pub(super) fn answer<'a, V: View>(
 ) -> Answer<'a> {
     let pod = caller.pod;
     if pod.selector().is_none() {
-        return Answer::Without(Without::Refuse(Refusal::never(reason::no_label(pod))));
+        return Answer::Without(Without::Refuse(reason::no_label(pod).never()));
     }
     let selection = view.selection(pod, terms.matching);
     let choices =
         selection.grants.iter().map(|grant| Choice { identity: grant.identity, assigned: None, others: 0 });
     choose(choices, selector, || {
-        in_time(&reason::not_selected(&selection, pod, selector, terms.matching), caller, terms, now)
+        in_time(reason::not_selected(&selection, pod, selector, terms.matching), caller, terms, now)
     })
 }

@@ -7,7 +7,6 @@
 
 use super::{Answer, Caller, Choice, Held, Terms, View, Wait, Without, choose, in_time, may_mean, reason};
 use crate::facts::{Assignment, AssignmentState, Identity, Pod};
-use crate::refusal::Refusal;
 use crate::request::Selector;
 use crate::select::Selection;
 
@@ -25,7 +24,7 @@ pub(super) fn answer<'a, V: View>(
 ) -> Answer<'a> {
     let pod = caller.pod;
     if pod.selector().is_none() {
-        return Answer::Without(Without::Refuse(Refusal::never(reason::no_label(pod))));
+        return Answer::Without(Without::Refuse(reason::no_label(pod).never()));
     }
     let selection = view.selection(pod, terms.matching);
     let records = || view.assignments(&pod.id).filter(|held| is_record(&held.assignment, pod, terms));
@@ -59,17 +58,17 @@ fn not_assigned<'a, R: Iterator<Item = &'a Held>>(
             AssignmentState::Assigned | AssignmentState::Unassigned => None,
         }
     });
-    if let Some(text) = under_way {
-        let refusal = Refusal::not_yet(text);
+    if let Some(why) = under_way {
+        let refusal = why.not_yet();
         return Without::Wait(Wait { at_most: terms.hold_under_way, until: None, refusal });
     }
     // An object id tells nothing about what is only bound, so it is not worth more than the grace.
     let expected = wanted().find(|_| !matches!(selector, Selector::Principal(_)));
     if let Some(grant) = expected {
-        let refusal = Refusal::not_yet(reason::mic_to_assign(grant, pod));
+        let refusal = reason::mic_to_assign(grant, pod).not_yet();
         return Without::Wait(Wait { at_most: terms.hold_unknown, until: None, refusal });
     }
-    in_time(&reason::not_selected(selection, pod, selector, terms.matching), caller, terms, now)
+    in_time(reason::not_selected(selection, pod, selector, terms.matching), caller, terms, now)
 }
 
 /// Whether an assignment is where MIC writes, and about `pod` here and now.

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Cause, Refusal};
 
 /// Longest path that is looked at, in bytes.
 const LONGEST: usize = 1024;
@@ -45,7 +45,9 @@ pub(super) fn route(written: &str) -> Result<Route, Refusal> {
         _ => {}
     }
     let folded = below_metadata.to_ascii_lowercase();
-    let second_generation = || Refusal::not_found("This IMDS knows version 1 of the identity endpoint only.");
+    let second_generation = || {
+        Refusal::not_found(Cause::SecondVersion, "This IMDS knows version 1 of the identity endpoint only.")
+    };
     if folded.starts_with("/v2/identity") {
         return Err(second_generation());
     }
@@ -54,6 +56,7 @@ pub(super) fn route(written: &str) -> Result<Route, Refusal> {
         return Err(second_generation());
     }
     Err(Refusal::invalid(
+        Cause::UnknownPath,
         "Invalid request: of the paths under /metadata/identity only /metadata/identity/oauth2/token is served.",
     ))
 }
@@ -72,8 +75,11 @@ fn is_plain(written: &str) -> bool {
 /// A path that two readers may read differently is nobody's path.
 fn disguised(written: &str) -> Refusal {
     let shown: String = percent_decode_str(written).decode_utf8_lossy().chars().take(64).collect();
-    Refusal::invalid(format!(
-        "Invalid request: the path {shown:?} is encoded, doubled, dotted, too long or has backslashes or semicolons; \
+    Refusal::invalid(
+        Cause::BadPath,
+        format!(
+            "Invalid request: the path {shown:?} is encoded, doubled, dotted, too long or has backslashes or semicolons; \
          write it plainly, such as /metadata/identity/oauth2/token."
-    ))
+        ),
+    )
 }

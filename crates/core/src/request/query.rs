@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Selector, TokenRequest};
 use crate::ids::{ClientId, IdentityResourceId, PrincipalId};
-use crate::refusal::Refusal;
+use crate::refusal::{Cause, Refusal};
 
 /// Longest resource that is asked for upstream, in bytes.
 const LONGEST_RESOURCE: usize = 1024;
@@ -38,8 +38,9 @@ pub(super) fn token(query: &str) -> Result<TokenRequest, Unfit> {
             return Err(wrong(format!("The parameter {name} occurs more than once; send it once.")));
         }
     }
-    let resource = given(resource)
-        .ok_or_else(|| Unfit::NoResource(Refusal::invalid("parameter resource cannot be empty")))?;
+    let resource = given(resource).ok_or_else(|| {
+        Unfit::NoResource(Refusal::invalid(Cause::NoResource, "parameter resource cannot be empty"))
+    })?;
     if resource.len() > LONGEST_RESOURCE {
         return Err(wrong(format!("The parameter resource is longer than {LONGEST_RESOURCE} bytes.")));
     }
@@ -69,5 +70,5 @@ fn given(value: Option<Cow<'_, str>>) -> Option<Cow<'_, str>> {
 }
 
 fn wrong(text: String) -> Unfit {
-    Unfit::Wrong(Refusal::invalid(text))
+    Unfit::Wrong(Refusal::invalid(Cause::BadQuery, text))
 }

@@ -112,7 +112,10 @@ fn a_request_without_the_metadata_header_is_a_probe_whatever_it_asks() {
     ];
     for target in targets {
         for headers in [&[] as &[_], &[("Metadata", "True")], &[("Metadata", "")]] {
-            let probe = Request::Probe(Refusal::invalid("Required metadata header not specified"));
+            let probe = Request::Probe(Refusal::invalid(
+                Cause::NoMetadataHeader,
+                "Required metadata header not specified",
+            ));
             assert_eq!(ask_with(target, headers, RULES), probe, "{target}");
         }
     }
@@ -202,7 +205,7 @@ fn only_reading_instance_metadata_and_versions_is_for_everyone() {
 #[test]
 fn blocked_instance_metadata_is_refused_in_the_original_words() {
     let rules = Rules { block_instance_metadata: true, ..RULES };
-    let blocked = Refusal::forbidden("Request blocked by AAD Pod Identity NMI");
+    let blocked = Refusal::forbidden(Cause::InstanceBlocked, "Request blocked by AAD Pod Identity NMI");
     assert_eq!(ask_with("/metadata/instance/compute", &[], rules), Request::Refuse(blocked));
     assert_eq!(ask_with("/metadata/versions", &[("Metadata", "true")], rules), Request::Versions);
 }

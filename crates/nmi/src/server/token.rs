@@ -13,7 +13,7 @@ use podid_azure::tokens::Served;
 use podid_core::answer::{Answer, Choice, Held, LONGEST_HOLD, View, Wait, Without, answer};
 use podid_core::facts::{Identity, Pod};
 use podid_core::ids::ObjectRef;
-use podid_core::refusal::Refusal;
+use podid_core::refusal::{Cause, Refusal};
 use podid_core::request::{Selector, TokenRequest};
 use podid_core::select::{Matching, Selection};
 use tokio::time::Instant;
@@ -259,10 +259,13 @@ pub(super) fn still(manner: Manner, found: Found, snapshot: &Snapshot) -> Result
         Some(resident) if resident.pod.uid == found.resident.pod.uid => {
             Ok(Found { resident, by_lookup: false })
         }
-        _ => Err(Refusal::trouble(format!(
-            "Pod {} no longer has the address that the request came from. Connect and ask again.",
-            found.resident.pod.id
-        ))),
+        _ => Err(Refusal::trouble(
+            Cause::CallerChanged,
+            format!(
+                "Pod {} no longer has the address that the request came from. Connect and ask again.",
+                found.resident.pod.id
+            ),
+        )),
     }
 }
 

@@ -10,7 +10,7 @@ use podid_azure::{entra, imds};
 use podid_core::answer::{Choice, Terms, Wait, Without, unknown_to_imds};
 use podid_core::facts::Pod;
 use podid_core::redact::Foreign;
-use podid_core::refusal::Refusal;
+use podid_core::refusal::{Cause, Refusal};
 
 use super::{Error, Failed};
 
@@ -33,20 +33,27 @@ pub(crate) fn setback(
     now: Timestamp,
 ) -> Setback {
     let Failed::Source { error, retry_after } = failure else {
-        return again(Refusal::trouble(failure.to_string()), Duration::from_millis(100), terms);
+        return again(
+            Refusal::trouble(Cause::UpstreamSlow, failure.to_string()),
+            Duration::from_millis(100),
+            terms,
+        );
     };
     let identity = &choice.identity.id;
-    let trouble = |error: &dyn std::fmt::Display| {
-        Refusal::trouble(format!(
-            "No token of AzureIdentity {identity} for pod {} at present: {error}.",
-            pod.id
-        ))
+    let trouble = |cause: Cause, error: &dyn std::fmt::Display| {
+        Refusal::trouble(
+            cause,
+            format!("No token of AzureIdentity {identity} for pod {} at present: {error}.", pod.id),
+        )
     };
     let refused = |who: &str, word: &str, next: &str| {
-        Setback::Final(Refusal::invalid(format!(
-            "{who} gives no token of AzureIdentity {identity} for resource {}: {word}. {next}",
-            Foreign(resource)
-        )))
+        Setback::Final(Refusal::invalid(
+            Cause::UpstreamRefused,
+            format!(
+                "{who} gives no token of AzureIdentity {identity} for resource {}: {word}. {next}",
+                Foreign(resource)
+            ),
+        ))
     };
     match &**error {
         Error::Imds(imds::Error::IdentityNotFound) => match unknown_to_imds(choice, pod, terms, now) {
@@ -54,14 +61,18 @@ pub(crate) fn setback(
             Without::Refuse(refusal) => Setback::Final(refusal),
         },
         Error::Imds(error @ imds::Error::Throttled { retry_after: asked }) => {
-            throttled(&trouble(error).text, *asked, *retry_after, terms)
+            throttled(&trouble(Cause::Throttled, error).text, *asked, *retry_after, terms)
         }
         Error::Entra(error @ entra::Error::Throttled { retry_after: asked }) => {
-            throttled(&trouble(error).text, *asked, *retry_after, terms)
+            throttled(&trouble(Cause::Throttled, error).text, *asked, *retry_after, terms)
         }
-        Error::Imds(error @ imds::Error::Unavailable { .. }) => again(trouble(error), *retry_after, terms),
-        Error::Entra(error @ entra::Error::Unavailable { .. }) => again(trouble(error), *retry_after, terms),
-        Error::SecretUnread(reason) => again(trouble(reason), *retry_after, terms),
+        Error::Imds(error @ imds::Error::Unavailable { .. }) => {
+            again(trouble(Cause::UpstreamDown, error), *retry_after, terms)
+        }
+        Error::Entra(error @ entra::Error::Unavailable { .. }) => {
+            again(trouble(Cause::UpstreamDown, error), *retry_after, terms)
+        }
+        Error::SecretUnread(reason) => again(trouble(Cause::SecretUnread, reason), *retry_after, terms),
         Error::Imds(imds::Error::Refused { status, code }) => refused(
             "IMDS",
             &format!("status {status}, {}", Foreign(code)),
@@ -72,7 +83,7 @@ pub(crate) fn setback(
             &Foreign(&error.to_string()).to_string(),
             "Correct the identity, its Secret or the resource.",
         ),
-        Error::Unusable(reason) => Setback::Final(Refusal::never(reason)),
+        Error::Unusable(reason) => Setback::Final(Refusal::never(Cause::IdentityUnusable, reason)),
     }
 }
 

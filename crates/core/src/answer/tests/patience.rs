@@ -1,6 +1,7 @@
 //! When is an answer "not yet", and when "never"?
 
 use super::*;
+use crate::refusal::Cause;
 
 #[test]
 fn an_assignment_under_way_is_waited_for_at_any_age_of_the_pod() {
@@ -53,4 +54,17 @@ fn imds_may_need_five_minutes_to_hear_of_an_assignment() {
     assert_eq!(words(Some(at(0)), 299), "wait 50 until 300");
     assert_eq!(words(Some(at(0)), 300), "refuse 400");
     assert_eq!(words(None, 0), "refuse 400");
+}
+
+#[test]
+fn who_is_not_held_shall_come_again_later_than_who_was() {
+    let held = |seconds| {
+        let refusal = Refusal::not_yet(Cause::NoBinding, "it");
+        let wait = Wait { at_most: Duration::from_secs(seconds), until: None, refusal };
+        wait.given_up().retry_after
+    };
+    assert_eq!([0, 14, 15, 50].map(held), [Some(20), Some(20), Some(5), Some(5)]);
+    let throttled =
+        Wait { at_most: Duration::ZERO, until: None, refusal: Refusal::throttled("it", Some(90)) };
+    assert_eq!(throttled.given_up().retry_after, Some(90), "what upstream said is not shortened");
 }

@@ -1,6 +1,7 @@
 //! What does a caller read who gets no token?
 
 use super::*;
+use crate::refusal::Cause;
 
 #[test]
 fn another_identity_than_the_pods_own_is_refused_by_name() {
@@ -49,4 +50,50 @@ fn a_refusal_does_not_tell_what_other_namespaces_hold() {
         panic!("matched over namespaces");
     };
     assert!(!refusal.text.contains("hidden") && !refusal.text.contains("secret-project"), "{}", refusal.text);
+}
+
+#[test]
+fn each_thing_that_somebody_may_do_about_it_has_a_word_of_its_own() {
+    let bound = || Known::of(vec![assigned("a")]);
+    let narrow = |known: Known| Known {
+        identities: known.identities.into_iter().map(|id| Identity { namespaced: true, ..id }).collect(),
+        ..known
+    };
+    let elsewhere = held(identity("other", "a"), binding("other", "a", "a"), AssignmentState::Assigned);
+    let cases = [
+        (Known::default(), "app", Selector::Any, Cause::NoBinding),
+        (bound(), "", Selector::Any, Cause::NoLabel),
+        (narrow(Known::of(vec![elsewhere])), "app", Selector::Any, Cause::OtherNamespace),
+        (Known { identities: vec![], ..bound() }, "app", Selector::Any, Cause::IdentityMissing),
+        (bound(), "app", client("b"), Cause::NotGranted),
+        (Known { held: vec![], ..bound() }, "app", Selector::Any, Cause::NotAssigned),
+        (Known::of(vec![created("a")]), "app", Selector::Any, Cause::Assigning),
+        (
+            Known {
+                identities: vec![Identity { kind: Err(InvalidIdentity::Type(9)), ..identity("shop", "a") }],
+                ..bound()
+            },
+            "app",
+            Selector::Any,
+            Cause::IdentityInvalid,
+        ),
+        (
+            Known { identities: vec![Identity { spec_hash: 2, ..identity("shop", "a") }], ..bound() },
+            "app",
+            Selector::Any,
+            Cause::AssignmentOutdated,
+        ),
+    ];
+    for (known, label, selector, wanted) in cases {
+        let pod = Pod { labels: [("aadpodidbinding".into(), label.into())].into(), ..pod() };
+        let caller = Caller { pod: &pod, settled: at(0) };
+        let answer = answer(&known, caller, &selector, &terms(Mode::Standard), at(100));
+        let (Answer::Without(Without::Refuse(refusal))
+        | Answer::Without(Without::Wait(Wait { refusal, .. }))) = answer
+        else {
+            panic!("{wanted:?}: a token");
+        };
+        assert_eq!(refusal.cause, wanted);
+        assert!(refusal.description().ends_with(&format!(" (podid: {})", wanted.code())), "{refusal:?}");
+    }
 }

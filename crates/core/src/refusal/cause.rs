@@ -1,0 +1,132 @@
+//! By which short word is a refusal known, in answers, logs and metrics?
+//!
+//! The words stay as they are: people search for them and alert on them.
+
+/// Makes the enum, the list of all and the words from one table.
+macro_rules! causes {
+    ($(#[doc = $meaning:literal] $cause:ident = $code:literal,)+) => {
+        /// Why a caller gets no token, one for each thing that somebody may do about it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Cause {
+            $(#[doc = $meaning] $cause,)+
+        }
+
+        impl Cause {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$cause),+];
+
+            /// Its word.
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Self::$cause => $code,)+
+                }
+            }
+
+            /// What it says, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$cause => $meaning.trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    /// The pod has no label `aadpodidbinding`, or an empty one.
+    NoLabel = "no-label",
+    /// No `AzureIdentityBinding` in reach has the selector that the pod's label names.
+    NoBinding = "no-binding",
+    /// Only bindings or identities of other namespaces match, and matching is namespaced.
+    OtherNamespace = "other-namespace",
+    /// The pod's binding names an `AzureIdentity` that does not exist.
+    IdentityMissing = "identity-missing",
+    /// The spec of the pod's `AzureIdentity` cannot be used.
+    IdentityInvalid = "identity-invalid",
+    /// The identity must never be given to a pod (`--protected-identity`).
+    IdentityProtected = "identity-protected",
+    /// The pod asks for another identity than those that it has.
+    NotGranted = "not-granted",
+    /// MIC has not recorded an assignment for the pod.
+    NotAssigned = "not-assigned",
+    /// The identity is being put on the node's machine or scale set.
+    Assigning = "assigning",
+    /// The assignment was made for another version of the identity, which MIC has to write anew.
+    AssignmentOutdated = "assignment-outdated",
+    /// IMDS does not know the identity on the node's machine or scale set.
+    UnknownToImds = "unknown-to-imds",
+    /// The agent has just started and has not read the cluster's objects.
+    Starting = "starting",
+    /// No pod of the node has the address that the request came from.
+    CallerUnknown = "caller-unknown",
+    /// Two pods that may still run have the address that the request came from.
+    CallerAmbiguous = "caller-ambiguous",
+    /// Nobody could be asked whose the address is that the request came from.
+    CallerUnconfirmed = "caller-unconfirmed",
+    /// The address has just become another pod's, or was claimed by one.
+    CallerChanged = "caller-changed",
+    /// Another pod answers for the address that the request came from.
+    AddressClaimed = "address-claimed",
+    /// The path is for excepted pods only.
+    NotExcepted = "not-excepted",
+    /// The pod's exception went away while its request was passed on.
+    ExceptionGone = "exception-gone",
+    /// Instance metadata is blocked (`--block-instance-metadata`).
+    InstanceBlocked = "instance-blocked",
+    /// The request lacks the header `Metadata: true`, as probes of SDKs do.
+    NoMetadataHeader = "no-metadata-header",
+    /// The request names no resource.
+    NoResource = "no-resource",
+    /// The query repeats a parameter, names two identities, or has a value that cannot be one.
+    BadQuery = "bad-query",
+    /// The path is not written plainly, or the request has none.
+    BadPath = "bad-path",
+    /// The path lies below `/metadata/identity` and is not the token route.
+    UnknownPath = "unknown-path",
+    /// The path belongs to the second version of the identity endpoint.
+    SecondVersion = "second-version",
+    /// Tokens are asked for by GET.
+    BadMethod = "bad-method",
+    /// The body is too large or came too slowly.
+    BadBody = "bad-body",
+    /// The request carries `X-Forwarded-For`, so somebody passed it on.
+    Forwarded = "forwarded",
+    /// The route `/host/token/` is off (`--host-token-route`).
+    HostTokenOff = "host-token-off",
+    /// The route `/host/token/` was asked from elsewhere than the node.
+    HostTokenForeign = "host-token-foreign",
+    /// A request for `/host/token/` does not say which pod it is for.
+    HostTokenUnnamed = "host-token-unnamed",
+    /// A request for `/host/token/` names a pod that does not run on the node.
+    HostTokenNoPod = "host-token-no-pod",
+    /// IMDS or Entra wants to be asked less.
+    Throttled = "throttled",
+    /// IMDS or Entra gave no usable answer.
+    UpstreamDown = "upstream-down",
+    /// IMDS or Entra refuses the token for good.
+    UpstreamRefused = "upstream-refused",
+    /// IMDS or Entra took longer than a request may be held.
+    UpstreamSlow = "upstream-slow",
+    /// The identity's Secret could not be read this time.
+    SecretUnread = "secret-unread",
+    /// The identity's Secret, authority or certificate has to be changed first.
+    IdentityUnusable = "identity-unusable",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_word_of_its_own_that_is_a_label_and_says_what_it_means() {
+        let words: BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.code()).collect();
+        assert_eq!(words.len(), Cause::ALL.len());
+        for cause in Cause::ALL {
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+            assert!(cause.code().bytes().all(plain) && cause.code().len() <= 24, "{cause:?}");
+            assert!(cause.meaning().ends_with('.'), "{cause:?}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::{Arg, Args as _, Command};
-use podid_core::refusal::Refusal;
+use podid_core::refusal::{Cause, Refusal};
 use podid_core::request::{Raw, Request, Rules, parse};
 
 use super::Args;
@@ -179,13 +179,13 @@ fn the_page_has_every_path_of_the_other_ports() {
 #[test]
 fn the_page_has_every_status_that_a_refusal_can_have_with_its_word() {
     let refusals = [
-        Refusal::invalid(""),
-        Refusal::never(""),
-        Refusal::not_yet(""),
-        Refusal::trouble(""),
+        Refusal::invalid(Cause::BadPath, ""),
+        Refusal::never(Cause::BadPath, ""),
+        Refusal::not_yet(Cause::BadPath, ""),
+        Refusal::trouble(Cause::BadPath, ""),
         Refusal::throttled("", None),
-        Refusal::forbidden(""),
-        Refusal::not_found(""),
+        Refusal::forbidden(Cause::BadPath, ""),
+        Refusal::not_found(Cause::BadPath, ""),
         Refusal::wrong_method(""),
     ];
     let page = page();
@@ -194,4 +194,13 @@ fn the_page_has_every_status_that_a_refusal_can_have_with_its_word() {
         let head = format!("| `{}` | `{}` |", refusal.status, refusal.code);
         assert!(rows.iter().any(|row| row.starts_with(&head)), "docs/reference/nmi.md lacks {head}");
     }
+}
+
+#[test]
+fn the_page_has_every_word_of_a_refusal_with_its_meaning_and_no_other() {
+    let page = page();
+    let said: Vec<_> = rows(&page, "Words of refusals").into_iter().map(str::to_owned).collect();
+    let row = |cause: &Cause| format!("| `{}` | {} |", cause.code(), cause.meaning());
+    let real: Vec<String> = Cause::ALL.iter().map(row).collect();
+    assert_eq!(said, real, "docs/reference/nmi.md should have:\n{}", real.join("\n"));
 }

@@ -88,9 +88,7 @@ fn each_thing_that_somebody_may_do_about_it_has_a_word_of_its_own() {
         let pod = Pod { labels: [("aadpodidbinding".into(), label.into())].into(), ..pod() };
         let caller = Caller { pod: &pod, settled: at(0) };
         let answer = answer(&known, caller, &selector, &terms(Mode::Standard), at(100));
-        let (Answer::Without(Without::Refuse(refusal))
-        | Answer::Without(Without::Wait(Wait { refusal, .. }))) = answer
-        else {
+        let Answer::Without(Without::Refuse(refusal) | Without::Wait(Wait { refusal, .. })) = answer else {
             panic!("{wanted:?}: a token");
         };
         assert_eq!(refusal.cause, wanted);

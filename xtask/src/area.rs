@@ -9,7 +9,7 @@ use crate::workspace::Workspace;
 /// A part of podid whose tests can be run without the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Area {
-    /// The node agent: core, kube, azure, runtime, nmi, and what the binary's tests show of it
+    /// The node agent: core, kube, azure, runtime, nmi, a short run of the fuzzer, and what the binary's tests show of it
     Nmi,
     /// The controller: core, kube, azure, runtime, mic, and what the binary's tests show of it
     Mic,
@@ -48,12 +48,12 @@ impl Area {
 
     /// Whole packages: the role's own and those that it stands on.
     fn packages(self) -> Vec<String> {
-        let role = match self {
-            Self::Nmi => "podid-nmi",
-            Self::Mic => "podid-mic",
+        let own: &[_] = match self {
+            Self::Nmi => &["podid-nmi", "podid-fuzz"],
+            Self::Mic => &["podid-mic"],
         };
-        let all = ["podid-core", "podid-kube", "podid-azure", "podid-runtime", role];
-        all.iter().map(|package| format!("--package={package}")).collect()
+        let all = ["podid-core", "podid-kube", "podid-azure", "podid-runtime"];
+        all.iter().chain(own).map(|package| format!("--package={package}")).collect()
     }
 
     /// The binary's own unit tests, and of its other `tests` those of this area.

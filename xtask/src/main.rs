@@ -8,6 +8,7 @@ mod bench;
 mod cluster;
 mod command;
 mod deny;
+mod fuzz;
 mod generate;
 mod image;
 mod leak;
@@ -74,6 +75,8 @@ enum Command {
     },
     /// Build the static binary and pack it as an OCI image (see docs/reference/image.md)
     Image(image::Options),
+    /// Send a part of podid inputs that nobody would write; see fuzz/README.md
+    Fuzz(fuzz::Options),
     /// Measure; see docs/performance.md for what the figures mean
     Bench {
         /// Run only benches whose name contains this
@@ -125,6 +128,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             image::run(&workspace, &options)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Bench { filter } => bench::run(&workspace, filter.as_deref()),
     }
 }

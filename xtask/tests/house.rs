@@ -10,13 +10,14 @@ const LAB: &str = "podid-lab";
 const TESTBED: &str = "podid-testbed";
 
 /// Who may know whom. A new crate says here which others it may use.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("podid-core", &[]),
     ("podid-kube", &["podid-core"]),
     ("podid-azure", &["podid-core"]),
     ("podid-runtime", &[]),
     ("podid-mic", &["podid-core", "podid-kube", "podid-azure", "podid-runtime"]),
     ("podid-nmi", &["podid-core", "podid-kube", "podid-azure", "podid-runtime"]),
+    ("podid-fuzz", &["podid-core", "podid-kube", "podid-azure", "podid-runtime", "podid-nmi"]),
     ("podid-demo", &["podid-azure"]),
     ("podid-adopt", &["podid-core", "podid-kube"]),
     // It starts the binary and speaks wire formats of its own, so that no mistake can hide on both sides.
@@ -55,7 +56,7 @@ fn cargo(arguments: &[&str]) -> String {
 /// Every Rust file of the workspace: its path from the root, and its text.
 fn sources() -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
-    let mut folders = vec![root().join("crates"), root().join("xtask")];
+    let mut folders = ["crates", "fuzz", "xtask"].map(|folder| root().join(folder)).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

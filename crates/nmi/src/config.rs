@@ -10,6 +10,8 @@ use podid_core::ids::{NodeName, ObjectRef};
 use podid_core::request::Rules;
 use podid_core::select::Matching;
 
+use crate::redirect;
+
 /// Settings of one agent, from its flags (peer contract §4.1).
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -30,6 +32,8 @@ pub struct Config {
     pub probes: SocketAddr,
     /// Where metrics are shown.
     pub metrics: SocketAddr,
+    /// What the redirect does beside redirecting.
+    pub redirect: redirect::Options,
     /// Which requests are answered.
     pub rules: Rules,
     /// Kubeconfig; none inside a cluster.

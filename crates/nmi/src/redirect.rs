@@ -40,6 +40,18 @@ pub struct Settings {
     /// Where NMI accepts connections: the node's address, or 127.0.0.1 where `route_localnet` is on. See
     /// [`decide`]. Never the unspecified address.
     pub listener: SocketAddrV4,
+    /// What else the rules do.
+    pub options: Options,
+}
+
+/// What else the rules do, if it is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Pods are sent to the listener's own address by somebody else: a Cilium local redirect policy, where packets
+    /// of pods bypass the rules. The listener is then open to whoever can reach the node.
+    pub local_redirect_policy: bool,
+    /// Pods do not reach the ports of `168.63.129.16` at which Azure serves a machine's own agent.
+    pub block_wireserver: bool,
 }
 
 /// Why the redirect could not be installed, changed or removed.
@@ -106,11 +118,11 @@ impl Redirect {
     }
 
     async fn install_with(settings: Settings, protection: Protection) -> Result<Self, Error> {
-        let Settings { metadata, listener } = settings;
+        let Settings { metadata, listener, .. } = settings;
         if listener.ip().is_unspecified() || listener.port() == 0 || listener == metadata {
             return Err(Error::Settings(listener));
         }
-        let ruleset = Ruleset::new(metadata, listener, Door::Open);
+        let ruleset = Ruleset::new(settings, Door::Open);
         // Listening starts before the first transaction, so that no change after it goes unnoticed.
         let watch = Watch::open().map_err(refused)?;
         let table = Table::open(protection).map_err(refused)?;
@@ -161,7 +173,7 @@ impl Redirect {
         if self.door == Door::Closed {
             return Ok(());
         }
-        self.ruleset = Ruleset::new(self.settings.metadata, self.settings.listener, Door::Closed);
+        self.ruleset = Ruleset::new(self.settings, Door::Closed);
         self.apply().await?;
         self.door = Door::Closed;
         info!("redirect closed: new connections wait for the next NMI");

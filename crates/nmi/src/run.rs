@@ -130,7 +130,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
         finished.begin();
     });
 
-    let settings = Settings { metadata: config.metadata, listener: target };
+    let settings = Settings { metadata: config.metadata, listener: target, options: config.redirect };
     let outcome = redirected::keep(settings, snapshots, redirected, &shutdown).await;
     shutdown.begin();
     let (mut redirect, outcome) = match outcome {
@@ -159,7 +159,7 @@ fn target(config: &Config) -> Result<SocketAddrV4, Error> {
     let address = if explicit {
         config.listen
     } else {
-        let destination = redirect::decide(redirect::detect(*config.metadata.ip()));
+        let destination = redirect::decide(redirect::detect(*config.metadata.ip()), config.redirect);
         destination.address().ok_or_else(|| Error::Nowhere(config.node.clone()))?
     };
     tracing::info!(%address, port = config.port, "token requests of pods will come here");

@@ -1,5 +1,6 @@
 //! The arguments of `podid nmi`: the original's (peer contract §4.1) and a few of our own.
 
+mod redirection;
 mod superseded;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -16,6 +17,7 @@ use podid_core::select::Matching;
 use podid_nmi::{Config, Holds, redirect};
 use podid_runtime::shutdown::Shutdown;
 
+use redirection::Redirection;
 use superseded::Superseded;
 
 /// Arguments of the node agent.
@@ -142,6 +144,9 @@ pub struct Args {
     cleanup: bool,
 
     #[command(flatten)]
+    redirection: Redirection,
+
+    #[command(flatten)]
     superseded: Superseded,
 
     #[command(flatten)]
@@ -214,6 +219,7 @@ impl Args {
             metadata: SocketAddrV4::new(self.metadata_ip, self.metadata_port),
             probes: any(self.http_probe_port),
             metrics: any(self.prometheus_port),
+            redirect: self.redirection.options(),
             rules: Rules {
                 metadata_header_required: self.metadata_header_required,
                 block_instance_metadata: self.block_instance_metadata,

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
+use super::Options;
+
 /// Whether the kernel lets packets from a link reach 127.0.0.0/8, on all links.
 const ROUTE_LOCALNET: &str = "/proc/sys/net/ipv4/conf/all/route_localnet";
 
@@ -37,9 +39,11 @@ pub fn detect(metadata: Ipv4Addr) -> Surroundings {
 
 /// Decides by what was found. 127.0.0.1 is used only where it already works; switching `route_localnet` on would
 /// open the node's loopback to its neighbours as soon as somebody removes our rules.
-pub fn decide(surroundings: Surroundings) -> Destination {
+///
+/// A local redirect policy knows pods by their address, which for NMI is the node's.
+pub fn decide(surroundings: Surroundings, options: Options) -> Destination {
     match surroundings {
-        Surroundings { route_localnet: true, .. } => Destination::Loopback,
+        Surroundings { route_localnet: true, .. } if !options.local_redirect_policy => Destination::Loopback,
         Surroundings { node_address: Some(address), .. } => Destination::Node(address),
         Surroundings { node_address: None, .. } => Destination::Nowhere,
     }
@@ -82,7 +86,17 @@ mod tests {
             (false, None, Destination::Nowhere),
         ];
         for (route_localnet, node_address, expected) in cases {
-            assert_eq!(decide(Surroundings { route_localnet, node_address }), expected);
+            let surroundings = Surroundings { route_localnet, node_address };
+            assert_eq!(decide(surroundings, Options::default()), expected);
         }
+    }
+
+    #[test]
+    fn a_local_redirect_policy_needs_the_nodes_address() {
+        let options = Options { local_redirect_policy: true, ..Options::default() };
+        let node = Ipv4Addr::new(10, 240, 0, 4);
+        let found = |node_address| decide(Surroundings { route_localnet: true, node_address }, options);
+        assert_eq!(found(Some(node)), Destination::Node(node));
+        assert_eq!(found(None), Destination::Nowhere);
     }
 }

@@ -5,7 +5,8 @@
 //! the listener, which is open to redirected traffic only. `redirect` rewrites the destination; it comes just
 //! before the chains that iptables made, so that a leftover of aad-pod-identity never sees the packet. `port`
 //! closes the listener's port on all other addresses of the node, should NMI listen on every one.
-//! `fence` drops what would still be forwarded to the metadata service, should the rewriting ever not happen.
+//! `fence` drops what would still be forwarded to the metadata service, should the rewriting ever not happen, and
+//! what pods send to WireServer if that is wanted.
 //!
 //! `redirect` rewrites to an address (`dnat to`) and never to "this machine" (`redirect`): on a routed node the
 //! pod's link has no address to be redirected to, and the packets would be lost.
@@ -13,8 +14,18 @@
 use std::fmt::{self, Display, Formatter};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use super::Settings;
+
 /// The table that belongs to NMI; family `ip`, because Azure's metadata service has no IPv6 address.
 pub(super) const TABLE: &str = "podid";
+
+/// Where Azure serves the agent of a machine, which can give out the machine's settings and secrets. Its other ports
+/// (DNS, DHCP) are used by everybody.
+const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+const WIRESERVER_PORTS: [u16; 2] = [80, 32526];
+
+/// What is said of connections that come while no NMI answers.
+const AWAY: &str = "NMI is away, try again";
 
 /// What a connection attempt to the metadata service meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,71 +103,59 @@ pub(super) enum Verdict {
 // === impl Ruleset ===
 
 impl Ruleset {
-    /// The rules that bring traffic for `metadata` to `listener`, or to nobody while the door is closed.
-    pub(super) fn new(metadata: SocketAddrV4, listener: SocketAddrV4, door: Door) -> Self {
-        let to_metadata = vec![Match::To(*metadata.ip()), Match::TcpPort(metadata.port())];
-        let guard = Chain {
-            name: "guard",
-            kind: Kind::Filter,
-            hook: Hook::PreRouting,
-            priority: -300,
-            rules: vec![
-                Rule {
-                    matches: vec![Match::FromOutside, Match::ToLoopback],
-                    verdict: Verdict::Drop,
-                    comment: "nobody else's loopback",
-                },
-                Rule {
-                    matches: vec![
-                        Match::FromOutside,
-                        Match::To(*listener.ip()),
-                        Match::TcpPort(listener.port()),
-                    ],
-                    verdict: Verdict::Drop,
-                    comment: "redirected traffic only",
-                },
-            ],
-        };
-        let silence =
-            Rule { matches: to_metadata.clone(), verdict: Verdict::Drop, comment: "NMI is away, try again" };
-        let rewrite =
-            Rule { matches: to_metadata.clone(), verdict: Verdict::Dnat(listener), comment: "pods meet NMI" };
-        let redirect = Chain {
-            name: "redirect",
-            kind: Kind::Nat,
-            hook: Hook::PreRouting,
-            priority: -101,
-            rules: match door {
-                Door::Open => vec![rewrite],
-                // No packet gets as far as the second rule. But the kernel tracks connections only while some
-                // rule rewrites, and without that the connections under way would break.
-                Door::Closed => vec![silence, rewrite],
-            },
-        };
-        let port = Chain {
-            name: "port",
-            kind: Kind::Filter,
-            hook: Hook::Input,
-            priority: 0,
-            rules: vec![Rule {
-                matches: vec![
-                    Match::FromOutside,
-                    Match::NotTo(*listener.ip()),
-                    Match::TcpPort(listener.port()),
-                ],
-                verdict: Verdict::Drop,
-                comment: "redirected traffic only, on any address",
-            }],
-        };
-        let fence = Chain {
-            name: "fence",
-            kind: Kind::Filter,
-            hook: Hook::Forward,
-            priority: 0,
-            rules: vec![Rule { matches: to_metadata, verdict: Verdict::Drop, comment: "never past NMI" }],
-        };
-        Self { chains: vec![guard, redirect, port, fence] }
+    /// The rules that bring traffic for the metadata service to the listener, or to nobody while the door is closed.
+    pub(super) fn new(settings: Settings, door: Door) -> Self {
+        Self { chains: vec![guard(settings), redirect(settings, door), port(settings), fence(settings)] }
     }
+}
+
+fn guard(Settings { listener, options, .. }: Settings) -> Chain {
+    let mut rules = vec![drop(vec![Match::FromOutside, Match::ToLoopback], "nobody else's loopback")];
+    if !options.local_redirect_policy {
+        rules.push(drop(from_outside_to(listener), "redirected traffic only"));
+    }
+    Chain { name: "guard", kind: Kind::Filter, hook: Hook::PreRouting, priority: -300, rules }
+}
+
+fn redirect(Settings { metadata, listener, options }: Settings, door: Door) -> Chain {
+    let mut rules = vec![];
+    if door == Door::Closed {
+        rules.push(drop(to(metadata), AWAY));
+        if options.local_redirect_policy {
+            rules.push(drop(from_outside_to(listener), AWAY));
+        }
+    }
+    // While the door is closed, no packet gets as far as this. But the kernel tracks connections only while some
+    // rule rewrites, and without that the connections under way would break.
+    rules.push(Rule { matches: to(metadata), verdict: Verdict::Dnat(listener), comment: "pods meet NMI" });
+    Chain { name: "redirect", kind: Kind::Nat, hook: Hook::PreRouting, priority: -101, rules }
+}
+
+fn port(Settings { listener, .. }: Settings) -> Chain {
+    let elsewhere = vec![Match::FromOutside, Match::NotTo(*listener.ip()), Match::TcpPort(listener.port())];
+    let rules = vec![drop(elsewhere, "redirected traffic only, on any address")];
+    Chain { name: "port", kind: Kind::Filter, hook: Hook::Input, priority: 0, rules }
+}
+
+fn fence(Settings { metadata, options, .. }: Settings) -> Chain {
+    let mut rules = vec![drop(to(metadata), "never past NMI")];
+    if options.block_wireserver {
+        let blocked = |port| drop(to(SocketAddrV4::new(WIRESERVER, port)), "no WireServer for pods");
+        rules.extend(WIRESERVER_PORTS.map(blocked));
+    }
+    Chain { name: "fence", kind: Kind::Filter, hook: Hook::Forward, priority: 0, rules }
+}
+
+fn to(address: SocketAddrV4) -> Vec<Match> {
+    vec![Match::To(*address.ip()), Match::TcpPort(address.port())]
+}
+
+fn from_outside_to(address: SocketAddrV4) -> Vec<Match> {
+    [vec![Match::FromOutside], to(address)].concat()
+}
+
+fn drop(matches: Vec<Match>, comment: &'static str) -> Rule {
+    Rule { matches, verdict: Verdict::Drop, comment }
 }
 
 impl Display for Ruleset {
@@ -226,12 +225,54 @@ impl Display for Rule {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Options;
     use super::*;
 
     fn ruleset(door: Door) -> String {
+        ruleset_with(Options::default(), door)
+    }
+
+    fn ruleset_with(options: Options, door: Door) -> String {
         let metadata = SocketAddrV4::new(Ipv4Addr::new(169, 254, 169, 254), 80);
         let listener = SocketAddrV4::new(Ipv4Addr::new(10, 240, 0, 4), 2579);
-        Ruleset::new(metadata, listener, door).to_string()
+        Ruleset::new(Settings { metadata, listener, options }, door).to_string()
+    }
+
+    /// The lines that only the second has, without the margin.
+    fn added(usual: &str, special: &str) -> Vec<String> {
+        let new = |line: &&str| !usual.lines().any(|known| known == *line);
+        special.lines().filter(new).map(|line| line.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn wireserver_is_blocked_at_two_ports_when_that_is_wanted() {
+        let options = Options { block_wireserver: true, ..Options::default() };
+        for door in [Door::Open, Door::Closed] {
+            assert_eq!(
+                added(&ruleset(door), &ruleset_with(options, door)),
+                [80, 32526].map(|port| {
+                    format!(
+                        "ip daddr 168.63.129.16 tcp dport {port} counter drop comment \"no WireServer for pods\""
+                    )
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_local_redirect_policy_may_send_pods_to_the_listener_while_the_door_is_open() {
+        let options = Options { local_redirect_policy: true, ..Options::default() };
+        let (usual, special) = (ruleset(Door::Open), ruleset_with(options, Door::Open));
+        assert_eq!(
+            added(&special, &usual),
+            [
+                r#"iif != lo ip daddr 10.240.0.4 tcp dport 2579 counter drop comment "redirected traffic only""#
+            ]
+        );
+        assert_eq!(
+            added(&ruleset(Door::Closed), &ruleset_with(options, Door::Closed)),
+            [r#"iif != lo ip daddr 10.240.0.4 tcp dport 2579 counter drop comment "NMI is away, try again""#]
+        );
     }
 
     #[test]
@@ -274,7 +315,8 @@ mod tests {
         const CONNTRACK: i32 = -200;
         const IPTABLES_DNAT: i32 = -100;
         let any = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
-        for chain in Ruleset::new(any, any, Door::Open).chains {
+        let settings = Settings { metadata: any, listener: any, options: Options::default() };
+        for chain in Ruleset::new(settings, Door::Open).chains {
             match chain.kind {
                 Kind::Nat => assert!(CONNTRACK < chain.priority && chain.priority < IPTABLES_DNAT),
                 Kind::Filter if chain.hook == Hook::PreRouting => assert_eq!(chain.priority, RAW),

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use podid_nmi::neighbour::Neighbours;
-use podid_nmi::redirect::{Error, Redirect, Settings, cleanup};
+use podid_nmi::redirect::{Error, Options, Redirect, Settings, cleanup};
 use podid_runtime::shutdown::Shutdown;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -21,7 +21,12 @@ pub(crate) struct Agent {
     thread: Option<JoinHandle<()>>,
 }
 
-pub(crate) const SETTINGS: Settings = Settings { metadata: METADATA, listener: LISTENER };
+/// Nothing but the redirect.
+pub(crate) const SETTINGS: Settings = Settings {
+    metadata: METADATA,
+    listener: LISTENER,
+    options: Options { local_redirect_policy: false, block_wireserver: false },
+};
 
 pub(crate) fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("runtime")

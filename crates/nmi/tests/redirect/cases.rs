@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use podid_nmi::redirect::{Destination, Error, Redirect, Settings, decide, detect};
+use podid_nmi::redirect::{Destination, Error, Options, Redirect, Settings, decide, detect};
 
 use crate::agent::{Agent, SETTINGS, clean_up, runtime, start_process};
 use crate::intruder::{Damage, EVERY_DAMAGE, add_leftover, damage, dnat_everything, dnat_nothing};
 use crate::neighbours;
 use crate::world::{
-    BRIDGE, LISTENER, METADATA, NODE, ROUTED, World, ask, loopback_route, nmi_heard, route_localnet,
+    BRIDGE, BRIDGED, LISTENER, METADATA, NODE, ROUTED, WIRESERVER, World, ask, loopback_route, nmi_heard,
+    route_localnet,
 };
 
 /// How long a repair may take on a busy machine.
@@ -27,6 +28,8 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("a_listener_on_loopback_serves_where_route_localnet_is_on", listener_on_loopback),
     ("the_listeners_port_is_open_to_redirected_traffic_only", direct_connections),
     ("the_port_is_closed_on_every_other_address_of_the_node", other_addresses),
+    ("with_a_local_redirect_policy_pods_may_come_by_themselves_until_nmi_ends", local_redirect_policy),
+    ("wireserver_is_closed_to_pods_and_open_to_the_node", wireserver),
     // W-10.
     ("a_leftover_of_the_original_never_sees_the_packets", leftover),
     // W-10.
@@ -105,7 +108,7 @@ fn listener_on_loopback() {
         route_localnet(links, "routed").await;
         route_localnet(links, "cbr0").await;
     });
-    let settings = Settings { metadata: METADATA, listener };
+    let settings = Settings { listener, ..SETTINGS };
     let _agent =
         Agent::start_with(&world.node, async move || Redirect::install(settings).await).expect("installed");
     assert_eq!(world.heard_by_pods(), nmi_heard());
@@ -130,6 +133,48 @@ fn other_addresses() {
     let _agent = Agent::start(&world.node).expect("installed");
     assert!(world.bridged.meets_silence(other));
     assert!(world.routed.meets_silence(other));
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+}
+
+fn local_redirect_policy() {
+    let world = World::new();
+    world.listen(LISTENER);
+    let options = Options { local_redirect_policy: true, ..SETTINGS.options };
+    let mut agent = Agent::start_with(&world.node, async move || {
+        Redirect::install(Settings { options, ..SETTINGS }).await
+    })
+    .expect("installed");
+    // What such a policy does happens before the kernel's rules: the packet has another destination already.
+    let sent_here = || [world.routed.call(LISTENER), world.bridged.call(LISTENER)];
+    assert_eq!(sent_here(), nmi_heard());
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+    let mut under_way = world.routed.connect(LISTENER).expect("connection");
+    assert_eq!(ask(&mut under_way).expect("answer"), format!("nmi {ROUTED}"));
+    agent.close().expect("closed");
+    assert!(world.routed.meets_silence(LISTENER) && world.bridged.meets_silence(LISTENER));
+    assert!(world.pods_meet_silence());
+    assert_eq!(ask(&mut under_way).expect("answer after closing"), format!("nmi {ROUTED}"));
+}
+
+fn wireserver() {
+    let world = World::new();
+    world.listen(LISTENER);
+    let everybody_reaches = |port| {
+        let address = SocketAddrV4::new(WIRESERVER, port);
+        assert_eq!(world.routed.call(address), Some(format!("wireserver {ROUTED}")), "without us");
+        address
+    };
+    let (blocked, other) = ([80, 32526].map(everybody_reaches), everybody_reaches(53));
+    let options = Options { block_wireserver: true, ..SETTINGS.options };
+    let _agent = Agent::start_with(&world.node, async move || {
+        Redirect::install(Settings { options, ..SETTINGS }).await
+    })
+    .expect("installed");
+    for address in blocked {
+        assert!(world.routed.meets_silence(address) && world.bridged.meets_silence(address), "{address}");
+        assert_eq!(world.node.call(address), Some(format!("wireserver {NODE}")));
+    }
+    assert_eq!(world.bridged.call(other), Some(format!("wireserver {BRIDGED}")), "name resolution stays");
     assert_eq!(world.heard_by_pods(), nmi_heard());
 }
 
@@ -342,7 +387,7 @@ fn cleaning_up_under_a_running_nmi() {
 
 fn senseless_settings() {
     for listener in [SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 2579), SocketAddrV4::new(NODE, 0), METADATA] {
-        let settings = Settings { metadata: METADATA, listener };
+        let settings = Settings { listener, ..SETTINGS };
         let error = runtime().block_on(Redirect::install(settings)).err().expect("refused");
         assert!(matches!(error, Error::Settings(_)), "{error:?}");
     }
@@ -359,7 +404,7 @@ fn surroundings() {
         });
         let Some(found) = found else { return assert_eq!(own_address(&world), Some(NODE)) };
         assert_eq!(found.node_address, Some(NODE));
-        assert_eq!(decide(found), expected);
+        assert_eq!(decide(found, Options::default()), expected);
     }
 }
 

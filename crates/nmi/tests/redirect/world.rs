@@ -18,6 +18,7 @@ use rtnetlink::packet_route::route::RouteScope;
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 pub(crate) const METADATA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 169, 254), 80);
+pub(crate) const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(10, 240, 0, 1);
 pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(NODE, 2579);
 pub(crate) const ROUTED: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 2);
@@ -35,7 +36,7 @@ const DROPPED_AFTER: Duration = Duration::from_millis(300);
 #[derive(Clone)]
 pub(crate) struct Namespace(Arc<File>);
 
-/// Everything that a case needs. The metadata service answers "imds" and counts.
+/// Everything that a case needs. The metadata service answers "imds" and counts; WireServer is beside it.
 pub(crate) struct World {
     pub(crate) node: Namespace,
     pub(crate) routed: Namespace,
@@ -151,7 +152,8 @@ impl World {
             plug(links, "bridged", &bridged).await;
         });
         azure.configure(async |links| {
-            up(links, "lo", Some(*METADATA.ip())).await;
+            let lo = up(links, "lo", Some(*METADATA.ip())).await;
+            links.address().add(lo, IpAddr::V4(WIRESERVER), 32).execute().await.expect("address");
             let link = up(links, "eth0", None).await;
             direct(links, NODE, 32, link).await;
             via(links, Ipv4Addr::new(10, 244, 0, 0), 16, NODE, link).await;
@@ -167,6 +169,9 @@ impl World {
         });
         settle_behind_bridge(&bridged);
         let metadata_calls = azure.serve(METADATA, "imds");
+        for port in [53, 80, 32526] {
+            azure.serve(SocketAddrV4::new(WIRESERVER, port), "wireserver");
+        }
         Self { node, routed, bridged, metadata_calls }
     }
 

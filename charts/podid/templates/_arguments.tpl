@@ -49,6 +49,8 @@
   (list "enableScaleFeatures" (ternary (toString $nmi.enableScaleFeatures) "" (ne (include "podid.standard" .) "")))
   (list "metadata-header-required" $nmi.metadataHeaderRequired)
   (list "block-instance-metadata" $nmi.blockInstanceMetadata)
+  (list "local-redirect-policy" (ternary "true" "" $nmi.localRedirectPolicy))
+  (list "block-wireserver" (ternary "true" "" $nmi.blockWireserver))
   (list "host-token-route" (ternary "true" "" $nmi.hostTokenRoute))
   (list "retry-attempts-for-created" $nmi.retryAttemptsForCreated)
   (list "retry-attempts-for-assigned" $nmi.retryAttemptsForAssigned)

@@ -6,6 +6,7 @@
 //! original's `deploy/infra`, so that applying ours over an installation of the original replaces its
 //! workloads in place (peer contract §7.4).
 
+mod cilium;
 mod crds;
 mod exceptions;
 mod mic;
@@ -58,6 +59,8 @@ pub enum Part {
     SecretAccess,
     /// An identity, a binding and a pod to try out.
     Demo,
+    /// Objects of Cilium that bring pods to NMI where their packets bypass the kernel's rules.
+    Cilium,
     /// The definitions of the custom resources.
     Crds,
 }
@@ -74,6 +77,7 @@ pub fn all() -> Result<Vec<(&'static str, String)>, Unwritable> {
     let mut files = vec![("README.md", notes::readme())];
     files.extend(crds::files()?);
     files.extend([
+        ("cilium/local-redirect.yaml", generated(&standard, Part::Cilium)?),
         ("infra/deployment-rbac.yaml", generated(&standard, Part::Standard)?),
         ("infra/managed-mode-deployment.yaml", generated(&managed, Part::Managed)?),
         ("infra/mic-exception.yaml", generated(&standard, Part::Exceptions)?),
@@ -135,6 +139,7 @@ impl Install {
             Part::Exceptions => exceptions::objects(&self.namespace),
             Part::SecretAccess => nmi::secret_access(self),
             Part::Demo => samples::objects(self),
+            Part::Cilium => cilium::objects(&self.namespace),
             Part::Crds => crds::standard()?,
         })
     }

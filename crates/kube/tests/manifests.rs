@@ -74,6 +74,8 @@ fn every_object_has_only_fields_that_its_kind_has() {
                 "AzureIdentity" => assert_known::<AzureIdentity>(&object),
                 "AzureIdentityBinding" => assert_known::<AzureIdentityBinding>(&object),
                 "AzurePodIdentityException" => assert_known::<AzurePodIdentityException>(&object),
+                // Not of Kubernetes; a test of their own says what they hold.
+                "CiliumLocalRedirectPolicy" | "CiliumClusterwideNetworkPolicy" => {}
                 other => unreachable!("{other} in {path}"),
             }
         }
@@ -131,6 +133,34 @@ fn the_node_agent_may_patch_nodes_only_where_it_has_a_startup_taint_to_remove() 
     let rules = &find(&objects, "ClusterRole", "aad-pod-id-nmi-role")["rules"];
     let nodes = json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]});
     assert!(rules.as_array().unwrap().contains(&nodes), "{rules}");
+}
+
+/// Cilium takes pods whose labels match, in the policy's namespace, and only at a port that their containers declare.
+#[test]
+fn cilium_finds_the_agent_and_refuses_what_does_not_go_there() {
+    let objects = file("cilium/local-redirect.yaml");
+    let redirect = &find(&objects, "CiliumLocalRedirectPolicy", "nmi");
+    let backend = &redirect["spec"]["redirectBackend"];
+    for path in ["infra/deployment-rbac.yaml", "infra/noazurejson/deployment-rbac.yaml"] {
+        let installed = file(path);
+        let agent = find(&installed, "DaemonSet", "nmi");
+        assert_eq!(redirect["metadata"]["namespace"], agent["metadata"]["namespace"]);
+        let pod = &agent["spec"]["template"];
+        for (key, value) in backend["localEndpointSelector"]["matchLabels"].as_object().unwrap() {
+            assert_eq!(&pod["metadata"]["labels"][key], value);
+        }
+        let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
+        let declared = |port: &Value| port["containerPort"].to_string() == backend["toPorts"][0]["port"];
+        assert!(ports.iter().any(declared), "{ports:?}");
+    }
+    let frontend = &redirect["spec"]["redirectFrontend"]["addressMatcher"];
+    let refused = &find(&objects, "CiliumClusterwideNetworkPolicy", "podid-metadata")["spec"];
+    assert_eq!(
+        refused["egressDeny"][0]["toCIDR"][0],
+        format!("{}/32", frontend["ip"].as_str().unwrap()).as_str()
+    );
+    // A policy that selects pods would otherwise refuse everything that no policy allows.
+    assert_eq!(refused["enableDefaultDeny"], json!({"egress": false, "ingress": false}));
 }
 
 #[test]

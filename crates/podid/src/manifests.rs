@@ -58,6 +58,8 @@ enum What {
     SecretAccess,
     /// An identity, a binding and a pod to try out
     Demo,
+    /// Objects of Cilium that bring pods to NMI on nodes with eBPF host routing
+    Cilium,
     /// The definitions of the custom resources
     Crds,
 }
@@ -118,6 +120,7 @@ impl What {
             Self::Exceptions => Part::Exceptions,
             Self::SecretAccess => Part::SecretAccess,
             Self::Demo => Part::Demo,
+            Self::Cilium => Part::Cilium,
             Self::Crds => Part::Crds,
         }
     }

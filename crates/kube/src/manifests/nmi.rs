@@ -12,7 +12,13 @@ const PROBES: u16 = 8085;
 const KUBELET: &str = "/etc/default/kubelet";
 
 /// Name of the DaemonSet, as the agent expects it.
-const NAME: &str = "nmi";
+pub(super) const NAME: &str = "nmi";
+
+/// Port at which redirected requests are accepted.
+pub(super) const LISTENER: u16 = 2579;
+
+/// Label of NMI's pods, in these manifests and in the chart.
+pub(super) const ROLE: &str = "app.kubernetes.io/component";
 
 /// Who decides which identities a pod may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +63,8 @@ pub(super) fn secret_access(install: &Install) -> Vec<Value> {
 
 fn daemon_set(install: &Install, mode: Mode) -> Value {
     let labels = json!({"component": "nmi", "tier": "node", "k8s-app": "aad-pod-id"});
+    let mut pod_labels = labels.clone();
+    pod_labels[ROLE] = NAME.into();
     json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -66,7 +74,7 @@ fn daemon_set(install: &Install, mode: Mode) -> Value {
             // Never two on a node: the port is the host's.
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}},
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {"labels": pod_labels},
                 "spec": {
                     "serviceAccountName": account_name("nmi"),
                     "priorityClassName": "system-node-critical",
@@ -93,7 +101,11 @@ fn container(install: &Install, mode: Mode) -> Value {
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
         ],
-        "ports": [{"name": "probes", "containerPort": PROBES}, {"name": "metrics", "containerPort": 9090}],
+        "ports": [
+            {"name": "tokens", "containerPort": LISTENER},
+            {"name": "probes", "containerPort": PROBES},
+            {"name": "metrics", "containerPort": 9090}
+        ],
         "livenessProbe": {"httpGet": {"path": "/livez", "port": PROBES}, "initialDelaySeconds": 10, "periodSeconds": 5},
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": PROBES}, "periodSeconds": 5},
         "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},

@@ -23,6 +23,11 @@ deploy/README.md say how that is done without an editor.";
 const SETTINGS: &str = "\
 Fill in the Secret aadpodidentity-admin-secret before you apply this.";
 
+/// Said above the objects of Cilium.
+const CILIUM: &str = "\
+For Cilium 1.16 or newer with eBPF host routing and localRedirectPolicies.enabled=true. NMI needs the flag
+--local-redirect-policy, and this file NMI's namespace. docs/how-to/other-networks.md says when, and what to check.";
+
 /// Said above the samples.
 pub(super) const SAMPLES: &str = "Words in capitals are to be replaced.";
 
@@ -38,6 +43,9 @@ pub(super) fn of(install: &Install, part: Part) -> Vec<&'static str> {
     }
     if part == Part::Standard && install.settings_in_secret {
         notes.push(SETTINGS);
+    }
+    if part == Part::Cilium {
+        notes.push(CILIUM);
     }
     if part == Part::Demo {
         notes.push(SAMPLES);

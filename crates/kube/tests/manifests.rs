@@ -150,8 +150,8 @@ fn cilium_finds_the_agent_and_refuses_what_does_not_go_there() {
             assert_eq!(&pod["metadata"]["labels"][key], value);
         }
         let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
-        let declared = |port: &Value| port["containerPort"].to_string() == backend["toPorts"][0]["port"];
-        assert!(ports.iter().any(declared), "{ports:?}");
+        let wanted: u16 = backend["toPorts"][0]["port"].as_str().unwrap().parse().unwrap();
+        assert!(ports.iter().any(|port| port["containerPort"] == wanted), "{ports:?}");
     }
     let frontend = &redirect["spec"]["redirectFrontend"]["addressMatcher"];
     let refused = &find(&objects, "CiliumClusterwideNetworkPolicy", "podid-metadata")["spec"];

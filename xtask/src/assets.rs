@@ -1,12 +1,13 @@
 //! Which folder holds the programs of others that the tests need, and what is missing there?
 //!
 //! Each program is taken from the folder that `KUBEBUILDER_ASSETS` names, if it is there, else built from its Go
-//! module under `testassets/`. Tests find them all in one folder, which `PODID_ASSETS` names.
+//! module under `testassets/`, or installed with pip from the packages pinned there. Tests find them all in one folder, which `PODID_ASSETS` names.
 
 mod build;
 mod folder;
 mod given;
 mod go;
+mod pip;
 mod program;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub(crate) use self::program::{Kubernetes, Program};
 use self::build::Builder;
 use self::given::Given;
 use self::go::Go;
+use self::pip::Python;
 use crate::workspace::Workspace;
 
 /// The folder that tests are given, and what is not in it.
@@ -42,7 +44,7 @@ impl Assets {
 
 /// Gathers every program, and builds those that are neither given nor built already.
 ///
-/// Without a usable Go the others are `missing`; an error means that a build failed.
+/// Without a usable Go or Python the others are `missing`; an error means that a build failed.
 pub(crate) fn prepare(workspace: &Workspace, wanted: Option<Kubernetes>) -> anyhow::Result<Assets> {
     gather(workspace, wanted, true)
 }
@@ -58,7 +60,10 @@ fn gather(workspace: &Workspace, wanted: Option<Kubernetes>, build: bool) -> any
     let given = Given::from_env(wanted)?;
     let kubernetes = wanted.unwrap_or_default();
     let go = Go::find(&sources)?;
-    let builder = Builder { sources: &sources, target: &target, kubernetes, go: go.as_ref().ok() };
+    let python = Python::find();
+    let (go_here, python_here) = (go.as_ref().ok(), python.as_ref().ok());
+    let builder =
+        Builder { sources: &sources, target: &target, kubernetes, go: go_here, python: python_here };
     let mut found = Vec::new();
     let mut missing = Vec::new();
     for program in Program::ALL {
@@ -66,7 +71,7 @@ fn gather(workspace: &Workspace, wanted: Option<Kubernetes>, build: bool) -> any
             found.push((program, path));
             continue;
         }
-        if build && go.is_ok() && !builder.is_built(program) {
+        if build && builder.is_buildable(program) && !builder.is_built(program) {
             builder.build(program)?;
         }
         if builder.is_built(program) {
@@ -76,6 +81,7 @@ fn gather(workspace: &Workspace, wanted: Option<Kubernetes>, build: bool) -> any
         }
     }
     let folder = folder::assemble(&kubernetes.folder(&target), given.is_used(), &found)?;
-    let reason = go.err().map(|unusable| unusable.to_string()).unwrap_or_default();
+    let reasons = [go.err().map(|why| why.to_string()), python.err().map(|why| why.to_string())];
+    let reason = reasons.into_iter().flatten().collect::<Vec<_>>().join("; ");
     Ok(Assets { folder, missing, reason })
 }

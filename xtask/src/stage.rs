@@ -21,7 +21,7 @@ pub(crate) enum Stage {
     Lean,
     /// Generated files are what Rust would write now
     Generated,
-    /// The programs of others that tests need are there: etcd, kube-apiserver, kubectl, helm
+    /// The programs of others that tests need are there: etcd, kube-apiserver, kubectl, helm, Azure SDKs
     Assets,
     /// Unit, property, story and namespace tests
     Tests,

@@ -1,6 +1,6 @@
 //! How is a program built, and when is it built again?
 //!
-//! Only when its module or the Go toolchain has changed: what it was built from stands in a file beside it.
+//! Only when its module or the toolchain has changed: what it was built from stands in a file beside it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +11,8 @@ use std::time::Instant;
 use anyhow::Context;
 
 use super::go::Go;
-use super::program::{Kubernetes, Program, required};
+use super::pip::Python;
+use super::program::{Kubernetes, Module, Program, Source, required};
 
 /// Builds programs of one version of Kubernetes, and finds those that it built.
 pub(crate) struct Builder<'a> {
@@ -20,8 +21,10 @@ pub(crate) struct Builder<'a> {
     /// The folder that the programs go to.
     pub(crate) target: &'a Path,
     pub(crate) kubernetes: Kubernetes,
-    /// Without it nothing can be built, and what was built with any Go is taken.
+    /// Without it nothing can be built with Go, and what was built with any Go is taken.
     pub(crate) go: Option<&'a Go>,
+    /// The same for what is installed with Python.
+    pub(crate) python: Option<&'a Python>,
 }
 
 /// Why a build failed, as far as we know better than Go what to do.
@@ -47,23 +50,55 @@ impl Builder<'_> {
         let Ok(built_from) = fs::read_to_string(stamp_of(&path)) else { return false };
         let Ok(sources) = self.read_sources(program) else { return false };
         let Some((version, built_from)) = built_from.split_once('\n') else { return false };
-        path.is_file() && built_from == sources && self.go.is_none_or(|go| go.version == version)
+        path.is_file() && built_from == sources && self.tool(program).is_none_or(|tool| tool == version)
+    }
+
+    /// Whether what it is made with is here.
+    pub(crate) fn is_buildable(&self, program: Program) -> bool {
+        self.tool(program).is_some()
+    }
+
+    /// The version of what it is made with.
+    fn tool(&self, program: Program) -> Option<&str> {
+        match program.source(self.kubernetes) {
+            Source::Go(_) => self.go.map(|go| go.version.as_str()),
+            Source::Pip(_) => self.python.map(|python| python.version.as_str()),
+        }
     }
 
     /// Builds it. Nothing half-built is ever at its path.
     pub(crate) fn build(&self, program: Program) -> anyhow::Result<()> {
-        let go = self.go.context("nothing can be built without Go")?;
-        let module = program.module(self.kubernetes);
-        let folder = self.sources.join(&module.folder);
         let path = self.path(program);
+        let home = path.parent().context("the program has no folder")?;
+        fs::create_dir_all(home).with_context(|| format!("cannot create {}", home.display()))?;
+        let start = Instant::now();
+        let tool = self.tool(program).context("what it is made with is not here")?;
+        let stamp = format!("{tool}\n{}", self.read_sources(program)?);
+        match program.source(self.kubernetes) {
+            Source::Go(module) => self.build_with_go(program, &module, &path)?,
+            Source::Pip(folder) => self.install(program, folder, &path)?,
+        }
+        fs::write(stamp_of(&path), stamp)
+            .with_context(|| format!("cannot write beside {}", path.display()))?;
+        eprintln!("built {program} in {:.0} s", start.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn install(&self, program: Program, folder: &str, path: &Path) -> anyhow::Result<()> {
+        let python = self.python.context("nothing can be installed without Python")?;
+        eprintln!("installing {program} with Python {}", python.version);
+        let requirements = self.sources.join(folder).join("requirements.txt");
+        let environment = self.target.join(folder);
+        python.install(&requirements, &environment, path).with_context(|| format!("cannot install {program}"))
+    }
+
+    fn build_with_go(&self, program: Program, module: &Module, path: &Path) -> anyhow::Result<()> {
+        let go = self.go.context("nothing can be built without Go")?;
+        let folder = self.sources.join(&module.folder);
         let go_mod = fs::read_to_string(folder.join("go.mod"))?;
         let version = required(&go_mod, module.path)
             .with_context(|| format!("{}/go.mod does not require {}", folder.display(), module.path))?;
         eprintln!("building {program} {version} with {}; once, it may take some minutes", go.version);
-        let start = Instant::now();
-        let stamp = format!("{}\n{}", go.version, self.read_sources(program)?);
-        let home = path.parent().context("the program has no folder")?;
-        fs::create_dir_all(home).with_context(|| format!("cannot create {}", home.display()))?;
         let new = path.with_extension(format!("new-{}", std::process::id()));
         let mut command = go.command(&folder);
         command.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags"]);
@@ -72,24 +107,27 @@ impl Builder<'_> {
             let _ = fs::remove_file(&new);
             anyhow::bail!("cannot build {program} {version}: {}", failure.next_step());
         }
-        fs::rename(&new, &path)
-            .and_then(|()| fs::write(stamp_of(&path), stamp))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        eprintln!("built {program} in {:.0} s", start.elapsed().as_secs_f64());
-        Ok(())
+        fs::rename(&new, path).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Everything but the toolchain that decides what the build gives.
     fn read_sources(&self, program: Program) -> anyhow::Result<String> {
-        let folder = self.sources.join(program.module(self.kubernetes).folder);
+        let (folder, files): (_, &[_]) = match program.source(self.kubernetes) {
+            // A module of ours has a program; the others only name theirs.
+            Source::Go(Module { folder, package: ".", .. }) => (folder, &["go.mod", "go.sum", "main.go"]),
+            Source::Go(Module { folder, .. }) => (folder, &["go.mod", "go.sum"]),
+            Source::Pip(folder) => (folder.to_owned(), &["requirements.txt"]),
+        };
         let mut sources = String::new();
-        for name in ["go.mod", "go.sum"] {
-            let file = folder.join(name);
+        for name in files {
+            let file = self.sources.join(&folder).join(name);
             sources +=
                 &fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         }
-        let version = required(&sources, program.module(self.kubernetes).path).unwrap_or_default();
-        sources += &program.linker_flags(version, &sources);
+        if let Source::Go(module) = program.source(self.kubernetes) {
+            let version = required(&sources, module.path).unwrap_or_default();
+            sources += &program.linker_flags(version, &sources);
+        }
         Ok(sources)
     }
 }
@@ -171,8 +209,13 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(sources.join("etcd").join(name), text).unwrap();
         write("go.mod", "go 1.24.0\n");
         write("go.sum", "");
-        let builder =
-            Builder { sources: &sources, target: &target, kubernetes: Kubernetes::default(), go: None };
+        let builder = Builder {
+            sources: &sources,
+            target: &target,
+            kubernetes: Kubernetes::default(),
+            go: None,
+            python: None,
+        };
         assert!(!builder.is_built(Program::Etcd));
         let stamp = format!("go1.24.0\n{}", builder.read_sources(Program::Etcd).unwrap());
         fs::write(stamp_of(&builder.path(Program::Etcd)), stamp).unwrap();

@@ -13,6 +13,12 @@ pub(crate) enum Program {
     KubeControllerManager,
     Kubectl,
     Helm,
+    /// Our program that asks for tokens with azidentity of Go.
+    Azidentity,
+    /// A Python that has today's azure-identity.
+    PythonToday,
+    /// A Python that has the azure-identity of 2020.
+    Python2020,
 }
 
 /// A version of Kubernetes that `testassets/` can build.
@@ -25,6 +31,15 @@ pub(crate) enum Kubernetes {
     /// The oldest that podid promises to work with
     #[value(name = "1.30")]
     V1_30,
+}
+
+/// What a program is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A module of Go.
+    Go(Module),
+    /// Packages that the `requirements.txt` in this folder under `testassets/` pins.
+    Pip(&'static str),
 }
 
 /// A module that a program is built from.
@@ -42,8 +57,16 @@ pub(crate) struct Module {
 
 impl Program {
     /// Every program, the quickest to build first.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Etcd, Self::Helm, Self::Kubectl, Self::KubeApiserver, Self::KubeControllerManager];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Azidentity,
+        Self::PythonToday,
+        Self::Python2020,
+        Self::Etcd,
+        Self::Helm,
+        Self::Kubectl,
+        Self::KubeApiserver,
+        Self::KubeControllerManager,
+    ];
 
     /// The name of its file.
     pub(crate) const fn name(self) -> &'static str {
@@ -53,6 +76,9 @@ impl Program {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
+            Self::Azidentity => "azidentity",
+            Self::PythonToday => "python-today",
+            Self::Python2020 => "python-2020",
         }
     }
 
@@ -61,9 +87,11 @@ impl Program {
         matches!(self, Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl)
     }
 
-    /// What it is built from.
-    pub(crate) fn module(self, kubernetes: Kubernetes) -> Module {
+    /// What it is made from.
+    pub(crate) fn source(self, kubernetes: Kubernetes) -> Source {
         let (folder, path, package) = match self {
+            Self::PythonToday => return Source::Pip("python/today"),
+            Self::Python2020 => return Source::Pip("python/2020"),
             Self::Etcd => ("etcd".to_owned(), "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
             Self::Helm => ("helm".to_owned(), "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm"),
             Self::KubeApiserver => of_kubernetes(kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver"),
@@ -71,8 +99,11 @@ impl Program {
                 of_kubernetes(kubernetes, "k8s.io/kubernetes/cmd/kube-controller-manager")
             }
             Self::Kubectl => of_kubernetes(kubernetes, "k8s.io/kubernetes/cmd/kubectl"),
+            Self::Azidentity => {
+                ("azidentity".to_owned(), "github.com/Azure/azure-sdk-for-go/sdk/azidentity", ".")
+            }
         };
-        Module { folder, path, package }
+        Source::Go(Module { folder, path, package })
     }
 
     /// Stamps what a plain build would leave at a version of nowhere, as each project's own build does.
@@ -80,8 +111,8 @@ impl Program {
     /// `version` begins with a `v`; `go_mod` says which Kubernetes helm was made with.
     pub(crate) fn linker_flags(self, version: &str, go_mod: &str) -> String {
         let stamps = match self {
-            // It has its version in its source.
-            Self::Etcd => Vec::new(),
+            // They have their version in their source.
+            Self::Etcd | Self::Azidentity | Self::PythonToday | Self::Python2020 => Vec::new(),
             Self::Helm => {
                 let client = required(go_mod, "k8s.io/client-go").unwrap_or("v0.0.0");
                 let places = ["helm.sh/helm/v3/pkg/lint/rules", "helm.sh/helm/v3/pkg/chartutil"];
@@ -171,7 +202,7 @@ mod tests {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("testassets");
         for &kubernetes in Kubernetes::value_variants() {
             for program in Program::ALL {
-                let module = program.module(kubernetes);
+                let Source::Go(module) = program.source(kubernetes) else { continue };
                 let go_mod = fs::read_to_string(sources.join(&module.folder).join("go.mod")).unwrap();
                 let version = required(&go_mod, module.path).unwrap_or_else(|| panic!("{program}: {go_mod}"));
                 assert!(go_mod.contains(module.package), "{program}: {go_mod}");
@@ -179,6 +210,24 @@ mod tests {
                     assert!(version.starts_with(&format!("v{kubernetes}.")), "{program}: {version}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_python_has_azure_identity_and_the_client_of_key_vault_pinned_by_hashes() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("testassets");
+        let folders = Program::ALL.map(|program| program.source(Kubernetes::default()));
+        let pinned = folders.into_iter().filter_map(|source| match source {
+            Source::Pip(folder) => Some(fs::read_to_string(sources.join(folder).join("requirements.txt"))),
+            Source::Go(_) => None,
+        });
+        let pinned: Vec<_> = pinned.map(Result::unwrap).collect();
+        assert_eq!(pinned.len(), 2);
+        for text in pinned {
+            for package in ["azure-identity==", "azure-keyvault-secrets=="] {
+                assert!(text.lines().any(|line| line.starts_with(package)), "{package}");
+            }
+            assert!(text.contains("--hash=sha256:"));
         }
     }
 

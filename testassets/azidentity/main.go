@@ -20,6 +20,7 @@ import (
 
 type answer struct {
 	Client   string `json:"client,omitempty"`
+	Object   string `json:"object,omitempty"`
 	Audience string `json:"audience,omitempty"`
 	Left     int64  `json:"left,omitempty"`
 	Error    string `json:"error,omitempty"`
@@ -79,9 +80,9 @@ func claims(token azcore.AccessToken) answer {
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
-	var said struct{ Appid, Aud string }
+	var said struct{ Appid, Oid, Aud string }
 	if err := json.Unmarshal(payload, &said); err != nil {
 		return answer{Error: err.Error()}
 	}
-	return answer{Client: said.Appid, Audience: said.Aud, Left: int64(time.Until(token.ExpiresOn).Seconds())}
+	return answer{Client: said.Appid, Object: said.Oid, Audience: said.Aud, Left: int64(time.Until(token.ExpiresOn).Seconds())}
 }

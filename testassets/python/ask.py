@@ -30,7 +30,8 @@ def ask(kind, resource, selector=""):
         return {"error": f"{type(error).__name__}: {error}"}
     payload = token.token.split(".")[1]
     said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return {"client": said["appid"], "audience": said["aud"], "left": int(token.expires_on - time.time())}
+    left = int(token.expires_on - time.time())
+    return {"client": said["appid"], "object": said["oid"], "audience": said["aud"], "left": left}
 
 
 for question in sys.argv[1:]:

@@ -19,6 +19,9 @@ pub struct Fault {
     /// Only requests whose path contains this text, compared without case.
     #[serde(default)]
     pub path: Option<String>,
+    /// Only requests for a token of this resource.
+    #[serde(default)]
+    pub resource: Option<String>,
     /// How many requests fail before the fault is used up.
     #[serde(default = "once")]
     pub times: u32,
@@ -72,7 +75,7 @@ impl Fault {
 
     /// The next request to `service` meets `effect`.
     pub fn new(service: Service, effect: Effect) -> Self {
-        Self { service, method: None, path: None, times: 1, effect }
+        Self { service, method: None, path: None, resource: None, times: 1, effect }
     }
 
     /// The next `times` requests instead of one.
@@ -105,13 +108,14 @@ impl Fault {
         self
     }
 
-    fn meets(&self, service: Service, method: &str, path: &str) -> bool {
+    fn meets(&self, service: Service, method: &str, path: &str, resource: &str) -> bool {
         self.service == service
             && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && self
                 .path
                 .as_deref()
                 .is_none_or(|part| path.to_ascii_lowercase().contains(&part.to_ascii_lowercase()))
+            && self.resource.as_deref().is_none_or(|wanted| wanted == resource)
     }
 }
 
@@ -131,8 +135,15 @@ impl Faults {
     }
 
     /// What happens to this request; uses the fault up by one.
-    pub(crate) fn take(&mut self, service: Service, method: &str, path: &str) -> Option<Effect> {
-        let at = self.0.iter().position(|fault| fault.times > 0 && fault.meets(service, method, path))?;
+    pub(crate) fn take(
+        &mut self,
+        service: Service,
+        method: &str,
+        path: &str,
+        resource: &str,
+    ) -> Option<Effect> {
+        let meets = |fault: &Fault| fault.times > 0 && fault.meets(service, method, path, resource);
+        let at = self.0.iter().position(meets)?;
         let fault = &mut self.0[at];
         fault.times -= 1;
         let effect = fault.effect.clone();
@@ -159,11 +170,24 @@ mod tests {
         let mut faults = Faults::default();
         faults.add(Fault::status(Service::Arm, 503).on("PATCH").at("/virtualmachines/").times(2));
         let path = "/subscriptions/s/providers/Microsoft.Compute/virtualMachines/vm";
-        assert_eq!(faults.take(Service::Arm, "GET", path), None);
-        assert_eq!(faults.take(Service::Imds, "PATCH", path), None);
-        assert_eq!(faults.take(Service::Arm, "PATCH", "/subscriptions"), None);
-        assert!(faults.take(Service::Arm, "PATCH", path).is_some());
-        assert!(faults.take(Service::Arm, "PATCH", path).is_some());
-        assert_eq!(faults.take(Service::Arm, "PATCH", path), None);
+        assert_eq!(faults.take(Service::Arm, "GET", path, ""), None);
+        assert_eq!(faults.take(Service::Imds, "PATCH", path, ""), None);
+        assert_eq!(faults.take(Service::Arm, "PATCH", "/subscriptions", ""), None);
+        assert!(faults.take(Service::Arm, "PATCH", path, "").is_some());
+        assert!(faults.take(Service::Arm, "PATCH", path, "").is_some());
+        assert_eq!(faults.take(Service::Arm, "PATCH", path, ""), None);
+    }
+
+    #[test]
+    fn a_fault_may_wait_for_the_token_of_one_resource() {
+        let fault: Fault = serde_json::from_str(
+            r#"{"service":"imds","resource":"https://a.example","effect":{"status":{"status":500}}}"#,
+        )
+        .unwrap();
+        let mut faults = Faults::new(vec![fault]);
+        for other in ["", "https://b.example"] {
+            assert_eq!(faults.take(Service::Imds, "GET", "/token", other), None);
+        }
+        assert!(faults.take(Service::Imds, "GET", "/token", "https://a.example").is_some());
     }
 }

@@ -88,7 +88,8 @@ impl Azure {
         let mut reporter = Reporter::new(self, service, &call);
         let (effect, latency) = {
             let mut state = self.lock();
-            let effect = state.faults.take(service, call.method.as_str(), &call.path);
+            let resource = call.query.first("resource").unwrap_or_default();
+            let effect = state.faults.take(service, call.method.as_str(), &call.path, resource);
             (effect, state.settings.latency.of(service, &call.method))
         };
         // What the request does is done now, and its answer leaves later: the caller may hang up in between.

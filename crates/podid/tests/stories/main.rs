@@ -8,6 +8,7 @@ mod lab;
 mod node;
 mod outage;
 mod restart;
+mod sdk;
 mod server;
 
 use std::os::unix::process::CommandExt;

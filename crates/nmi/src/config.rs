@@ -40,6 +40,8 @@ pub struct Config {
     pub kubeconfig: Option<PathBuf>,
     /// Whether only this node's assignments are watched, by their label.
     pub own_assignments_only: bool,
+    /// Whether it is tested that connections of pods reach the agent.
+    pub self_test: bool,
     /// How long is waited for what.
     pub holds: Holds,
     /// The DaemonSet that runs the agent, if it is to be watched: with its deletion the redirect goes.

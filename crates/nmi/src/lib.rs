@@ -16,6 +16,7 @@ mod record;
 pub mod redirect;
 mod reply;
 mod run;
+pub mod selftest;
 pub mod server;
 pub mod snapshot;
 pub mod source;

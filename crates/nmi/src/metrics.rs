@@ -4,6 +4,7 @@
 //! number of distinct ones are counted as "other".
 
 mod bounded;
+mod selftest;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use bounded::Bounded;
+use selftest::SelfTests;
+
+use crate::selftest::Fault;
 
 /// Most distinct namespaces and resources that get a series of their own.
 const NAMESPACES: usize = 256;
@@ -32,6 +36,7 @@ struct Inner {
     kubernetes_errors: Family<OperationLabels, PlainCounter>,
     source_errors: Family<OperationLabels, PlainCounter>,
     source_durations: Family<OperationLabels, Histogram, Buckets>,
+    self_tests: SelfTests,
     namespaces: Bounded,
     resources: Bounded,
 }
@@ -84,6 +89,7 @@ impl Metrics {
             kubernetes_errors: Family::default(),
             source_errors: Family::default(),
             source_durations: Family::new_with_constructor(Buckets(&BUCKETS_S)),
+            self_tests: SelfTests::default(),
             namespaces: Bounded::new(NAMESPACES),
             resources: Bounded::new(RESOURCES),
         };
@@ -108,6 +114,7 @@ impl Metrics {
             "How long successful calls of IMDS and Entra took, in seconds",
             inner.source_durations.clone(),
         );
+        inner.self_tests.register(registry);
         Self { inner: Arc::new(inner) }
     }
 
@@ -126,6 +133,11 @@ impl Metrics {
             status_code: operation.status,
         };
         self.inner.requests.get_or_create(&labels).observe(duration.as_secs_f64());
+    }
+
+    /// Counts a test of the redirect.
+    pub fn self_test(&self, outcome: &Result<(), Fault>) {
+        self.inner.self_tests.count(outcome);
     }
 
     /// Counts a failed call of the Kubernetes API.

@@ -13,14 +13,18 @@ mod ruleset;
 mod socket;
 mod table;
 mod watch;
+mod zone;
 
 pub use destination::{Destination, Surroundings, decide, detect};
+pub(crate) use zone::Zone;
 
 use std::io;
 use std::net::SocketAddrV4;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
@@ -90,6 +94,8 @@ pub struct Redirect {
     table: Table,
     watch: Watch,
     pace: Pace,
+    /// Who wants to know of every change that was made.
+    changed: Option<Arc<Notify>>,
 }
 
 /// Removes the redirect, so that pods reach the metadata service again; says whether there was one.
@@ -127,7 +133,8 @@ impl Redirect {
         let watch = Watch::open().map_err(refused)?;
         let table = Table::open(protection).map_err(refused)?;
         let door = Door::Open;
-        let mut redirect = Self { settings, ruleset, door, table, watch, pace: Pace::default() };
+        let mut redirect =
+            Self { settings, ruleset, door, table, watch, pace: Pace::default(), changed: None };
         redirect.apply().await?;
         let protection = match redirect.table.protection() {
             Protection::Owned => "owned: other programs cannot change it",
@@ -136,6 +143,12 @@ impl Redirect {
         info!(%metadata, %listener, protection, "redirect installed");
         redirect.cut().await;
         Ok(redirect)
+    }
+
+    /// Notifies `changed` now, and after every change of the rules from now on.
+    pub fn notify(&mut self, changed: Arc<Notify>) {
+        changed.notify_one();
+        self.changed = Some(changed);
     }
 
     /// Keeps the rules as they are until `end` is ready: whoever changes them is named in the log, and they are
@@ -242,7 +255,12 @@ impl Redirect {
 
     async fn apply(&mut self) -> Result<(), Error> {
         match self.table.replace(&self.ruleset).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if let Some(changed) = &self.changed {
+                    changed.notify_one();
+                }
+                Ok(())
+            }
             Err(error) => Err(explain(error, &mut self.table).await),
         }
     }

@@ -6,12 +6,14 @@
 //! instead. An agent that is killed leaves the rules.
 
 mod parts;
+mod proof;
 mod redirected;
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::Either;
 use podid_core::answer::Mode;
 use podid_core::ids::NodeName;
 use podid_kube::client::{ConnectError, NotReady};
@@ -31,11 +33,13 @@ use crate::kubenet::{self, Kubenet};
 use crate::metrics;
 use crate::neighbour::Neighbours;
 use crate::redirect::{self, Settings};
+use crate::selftest::Secret;
 use crate::server::Server;
 use crate::taint;
 use crate::world::World;
 
 use parts::{origin, parts, sources};
+use proof::Proof;
 use redirected::{Redirected, keep_shut, leave};
 
 /// How long requests in hand may take at the end; kubelets grant 30 s in all.
@@ -71,6 +75,9 @@ pub enum Error {
     /// The kernel does not tell of neighbours.
     #[error("cannot listen over netlink for pods that take over an address: {0}")]
     Neighbours(std::io::Error),
+    /// The kernel gives no random numbers.
+    #[error("cannot make the secret of the redirect's self-test: {0}")]
+    Chance(std::io::Error),
     /// Pods cannot be redirected.
     #[error(transparent)]
     Redirect(#[from] redirect::Error),
@@ -95,7 +102,14 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
 
     let (registry, metrics) = metrics::registry();
     let (readiness, tasks) = (Readiness::new(), Tasks::new(shutdown.clone()));
-    let (redirected, told) = Redirected::new(&readiness);
+    let secret = Secret::new().map_err(Error::Chance)?;
+    let (proof, told, changed) = Proof::new(config.metadata, secret.clone(), metrics.clone(), &readiness);
+    let proof = if config.self_test {
+        Either::Left(proof.run(shutdown.clone()))
+    } else {
+        Either::Right(proof.waive(shutdown.clone()))
+    };
+    let redirected = Redirected::new(&readiness, changed);
     let probe = redirected.probe(&readiness, tasks.liveness());
     let (world, snapshots) =
         World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());
@@ -112,6 +126,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     tasks.spawn("metrics", serve_metrics(scrapes, drained.clone(), Arc::new(registry)));
     tasks.spawn("world", world.run(drained.clone()));
     tasks.spawn("neighbours", neighbour_notices.run(drained.clone()));
+    tasks.spawn("redirect self-test", proof);
     if let Some(follower) = follower {
         tasks.spawn("own DaemonSet", follower.run(drained.clone()));
     }
@@ -122,7 +137,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
         );
     }
     let requests = HttpServer::new("token requests").drain(DRAIN).limits(limits);
-    let handler = move |request, peer| server.handle(request, peer);
+    let handler = move |request, peer| match secret.answer(&request, peer) {
+        Some(answer) => Either::Left(std::future::ready(answer)),
+        None => Either::Right(server.handle(request, peer)),
+    };
     let serving = requests.serve(listener, closed.clone(), handler);
     let finished = drained.clone();
     tasks.spawn("token requests", async move {

@@ -1,5 +1,6 @@
 //! The arguments of `podid nmi`: the original's (peer contract §4.1) and a few of our own.
 
+mod proof;
 mod redirection;
 mod superseded;
 
@@ -17,6 +18,7 @@ use podid_core::select::Matching;
 use podid_nmi::{Config, Holds, redirect};
 use podid_runtime::shutdown::Shutdown;
 
+use proof::Proof;
 use redirection::Redirection;
 use superseded::Superseded;
 
@@ -147,6 +149,9 @@ pub struct Args {
     redirection: Redirection,
 
     #[command(flatten)]
+    proof: Proof,
+
+    #[command(flatten)]
     superseded: Superseded,
 
     #[command(flatten)]
@@ -227,6 +232,7 @@ impl Args {
             },
             kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
             own_assignments_only: self.enable_scale_features,
+            self_test: self.proof.wanted(),
             holds: Holds {
                 attempts_created: self.retry_attempts_for_created,
                 attempts_assigned: self.retry_attempts_for_assigned,

@@ -26,8 +26,15 @@ struct Exposed {
 static EXPOSED: LazyLock<BTreeMap<String, Exposed>> = LazyLock::new(|| {
     let (registry, metrics) = registry();
     // A new metric does not get past here without a series.
-    let Inner { requests, kubernetes_errors, source_errors, source_durations, namespaces: _, resources: _ } =
-        &*metrics.inner;
+    let Inner {
+        requests,
+        kubernetes_errors,
+        source_errors,
+        source_durations,
+        self_tests,
+        namespaces: _,
+        resources: _,
+    } = &*metrics.inner;
     let request = RequestLabels {
         namespace: "shop".into(),
         operation_type: "/metadata/identity/oauth2/token",
@@ -39,6 +46,7 @@ static EXPOSED: LazyLock<BTreeMap<String, Exposed>> = LazyLock::new(|| {
     drop(kubernetes_errors.get_or_create(&operation));
     drop(source_errors.get_or_create(&operation));
     drop(source_durations.get_or_create(&operation));
+    self_tests.count(&Ok(()));
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     let exposed = read(&text);

@@ -148,7 +148,7 @@ fn dnat() -> Expression {
     other("nat", [TYPE, FAMILY_IPV4, ADDRESS_IN, PORT_IN].map(|(kind, value)| number(kind, value)).to_vec())
 }
 
-fn meta(key: MetaKey) -> Expression {
+pub(super) fn meta(key: MetaKey) -> Expression {
     Expressions::Meta(vec![Meta::Key(key), Meta::DestinationRegister(Register::Reg1)]).into()
 }
 
@@ -162,7 +162,7 @@ fn payload(base: u32, offset: u32, length: u32) -> Expression {
     .into()
 }
 
-fn compare(operator: Operator, value: &[u8]) -> Expression {
+pub(super) fn compare(operator: Operator, value: &[u8]) -> Expression {
     Expressions::Cmp(vec![
         Cmp::SourceRegister(Register::Reg1),
         Cmp::Op(operator),
@@ -171,7 +171,7 @@ fn compare(operator: Operator, value: &[u8]) -> Expression {
     .into()
 }
 
-fn load(register: Register, value: &[u8]) -> Expression {
+pub(super) fn load(register: Register, value: &[u8]) -> Expression {
     Expressions::Immediate(vec![
         Immediate::DestinationRegister(register),
         Immediate::Data(DataAttribute::Value(value.to_vec())),
@@ -179,7 +179,7 @@ fn load(register: Register, value: &[u8]) -> Expression {
     .into()
 }
 
-fn other(name: &str, attributes: Vec<DefaultNla>) -> Expression {
+pub(super) fn other(name: &str, attributes: Vec<DefaultNla>) -> Expression {
     Expressions::Other { expression_type: name.into(), attributes }.into()
 }
 

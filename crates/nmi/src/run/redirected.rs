@@ -10,8 +10,7 @@ use podid_runtime::admin::Probe;
 use podid_runtime::liveness::Liveness;
 use podid_runtime::readiness::{Guard, Readiness};
 use podid_runtime::shutdown::Shutdown;
-use tokio::sync::oneshot;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::redirect::{self, Redirect, Settings};
@@ -24,17 +23,16 @@ const HANDOVER_PAUSE: Duration = Duration::from_millis(200);
 /// What is told to those who wait for the redirect.
 pub(super) struct Redirected {
     active: Arc<AtomicBool>,
-    guard: Option<Guard>,
-    ready: oneshot::Sender<()>,
+    guard: Guard,
+    changed: Arc<Notify>,
 }
 
 // === impl Redirected ===
 
 impl Redirected {
-    /// Not yet; `readiness` waits for it. The receiver hears when the time has come.
-    pub(super) fn new(readiness: &Readiness) -> (Self, oneshot::Receiver<()>) {
-        let (ready, told) = oneshot::channel();
-        (Self { active: Arc::default(), guard: Some(readiness.guard("redirect")), ready }, told)
+    /// Not yet; `readiness` waits for it. `changed` hears of every change of the rules.
+    pub(super) fn new(readiness: &Readiness, changed: Arc<Notify>) -> Self {
+        Self { active: Arc::default(), guard: readiness.guard("redirect"), changed }
     }
 
     /// What probes are answered with.
@@ -44,11 +42,10 @@ impl Redirected {
         Probe { active, readiness: readiness.clone(), liveness }
     }
 
-    fn done(mut self) {
+    fn done(self, redirect: &mut Redirect) {
         self.active.store(true, Ordering::Relaxed);
-        drop(self.guard.take());
-        // Nobody waits where there is no taint.
-        let _ = self.ready.send(());
+        drop(self.guard);
+        redirect.notify(self.changed);
     }
 }
 
@@ -101,7 +98,7 @@ pub(super) async fn keep(
         () = shutdown.begun() => return Ok(None),
         redirect = install(settings) => redirect?,
     };
-    redirected.done();
+    redirected.done(&mut redirect);
     redirect.keep(shutdown.begun()).await;
     Ok(Some(redirect))
 }

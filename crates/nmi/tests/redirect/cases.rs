@@ -13,6 +13,7 @@ use podid_nmi::redirect::{Destination, Error, Options, Redirect, Settings, decid
 use crate::agent::{Agent, SETTINGS, clean_up, runtime, start_process};
 use crate::intruder::{Damage, EVERY_DAMAGE, add_leftover, damage, dnat_everything, dnat_nothing};
 use crate::neighbours;
+use crate::selftest;
 use crate::world::{
     BRIDGE, BRIDGED, LISTENER, METADATA, NODE, ROUTED, WIRESERVER, World, ask, loopback_route, nmi_heard,
     route_localnet,
@@ -53,6 +54,8 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("connections_older_than_the_redirect_end", old_connections),
     ("an_address_that_goes_to_another_pod_is_doubted_and_no_other", neighbours::moved_address),
     ("addresses_behind_a_link_that_goes_are_doubted", neighbours::link_gone),
+    ("the_self_test_meets_nmi_over_a_link_and_leaves_nothing", selftest::works),
+    ("the_self_test_notices_a_missing_listener_a_stranger_and_silence", selftest::notices),
     ("cleaning_up_twice_is_no_error", cleaning_up),
     ("cleaning_up_under_a_running_nmi_is_refused", cleaning_up_under_a_running_nmi),
     ("senseless_settings_are_refused", senseless_settings),

@@ -14,6 +14,7 @@ mod agent;
 mod cases;
 mod intruder;
 mod neighbours;
+mod selftest;
 mod world;
 
 use std::os::unix::process::CommandExt;
@@ -55,8 +56,10 @@ fn main() -> ExitCode {
     if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Runs all cases, or those whose name contains the argument.
 fn run_cases(tally: &mut Tally) {
-    for (name, case) in cases::CASES {
+    let wanted = env::args().nth(1).filter(|argument| !argument.starts_with('-')).unwrap_or_default();
+    for (name, case) in cases::CASES.iter().filter(|(name, _)| name.contains(&wanted)) {
         tally.run(name, *case);
     }
 }
@@ -74,7 +77,12 @@ fn enter_user_namespace() -> std::io::Result<()> {
 fn again_as_nobody() -> Tally {
     let copy = env::temp_dir().join(format!("podid-redirect-test-{}", std::process::id()));
     fs::copy(env::current_exe().expect("own path"), &copy).expect("a copy that nobody may run");
-    let output = Command::new(&copy).uid(NOBODY).gid(NOBODY).stderr(Stdio::inherit()).output();
+    let output = Command::new(&copy)
+        .args(env::args().skip(1))
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .stderr(Stdio::inherit())
+        .output();
     fs::remove_file(&copy).expect("remove the copy");
     let mut tally = Tally::default();
     for line in String::from_utf8_lossy(&output.expect("the copy runs").stdout).lines() {

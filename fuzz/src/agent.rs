@@ -31,6 +31,7 @@ use podid_nmi::forward::Forward;
 use podid_nmi::lookup::{ListPods, Lookup};
 use podid_nmi::metrics::Metrics;
 use podid_nmi::neighbour::Neighbours;
+use podid_nmi::pace::Paces;
 use podid_nmi::server::{Parts, Server};
 use podid_nmi::source::{ReadSecret, Source, Upstreams};
 use podid_nmi::world::{Sources, World};
@@ -73,12 +74,14 @@ impl Agent {
         snapshots.wait_for(|snapshot| snapshot.complete).await?;
         let metrics = Metrics::register(&mut Registry::default());
         let client = Client::new(Settings::new("fuzz"));
+        let paces = Paces::unlimited();
         let upstreams = Upstreams {
             imds: Imds::new(client.clone(), format!("http://{imds}")),
             entra: Entra::new(client.clone()),
             authority: Cloud::public().endpoints.authority,
             allowed: AllowedAuthorities::default(),
             secrets: Arc::new(Nothing),
+            paces: paces.clone(),
         };
         let parts = Parts {
             rules: Rules {
@@ -96,7 +99,7 @@ impl Agent {
             lookup: Lookup::new(Nothing, metrics.clone()),
             neighbours: Neighbours::default(),
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
-            forward: Forward::new(client, imds),
+            forward: Forward::new(client, imds, paces),
             metrics,
             draining: Shutdown::new(),
             clock,

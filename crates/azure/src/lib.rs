@@ -14,5 +14,6 @@ mod fake;
 pub mod http;
 pub mod imds;
 mod jitter;
+pub mod pace;
 pub mod token;
 pub mod tokens;

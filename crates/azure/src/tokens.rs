@@ -123,11 +123,27 @@ where
     where
         Fetched: Future<Output = Result<V, E>> + Send + 'static,
     {
+        self.get_if(key, || Ok(()), |()| fetch()).await
+    }
+
+    /// The same, where a fetch begins only if `admit` allows it, with what that gives.
+    ///
+    /// A failure of `admit` is its caller's alone: the key is not held to have failed, a token that lives
+    /// is served all the same, and the next caller may be allowed.
+    pub async fn get_if<P, Fetched>(
+        &self,
+        key: &K,
+        admit: impl FnOnce() -> Result<P, Failure<E>>,
+        fetch: impl FnOnce(P) -> Fetched,
+    ) -> Result<Served<V>, Failure<E>>
+    where
+        Fetched: Future<Output = Result<V, E>> + Send + 'static,
+    {
         let now = self.inner.clock.now();
         if let Some(served) = self.inner.peek(key, now) {
             return Ok(served);
         }
-        let mut landing = match self.inner.step(key, now, fetch) {
+        let mut landing = match self.inner.step(key, now, admit, fetch) {
             Step::Serve(served) => return Ok(served),
             Step::Refuse(failure) => return Err(failure),
             Step::Wait(landing) => landing,
@@ -203,32 +219,50 @@ where
     }
 
     /// Every other case: somebody may have to start a fetch, and only one may.
-    fn step<Fetched>(self: &Arc<Self>, key: &K, now: Moment, fetch: impl FnOnce() -> Fetched) -> Step<V, E>
+    fn step<P, Fetched>(
+        self: &Arc<Self>,
+        key: &K,
+        now: Moment,
+        admit: impl FnOnce() -> Result<P, Failure<E>>,
+        fetch: impl FnOnce(P) -> Fetched,
+    ) -> Step<V, E>
     where
         Fetched: Future<Output = Result<V, E>> + Send + 'static,
     {
-        let mut flight = None;
-        let step = {
+        let (step, departing) = {
             let mut slots = self.write();
-            if !slots.contains_key(key) {
+            let mut departing = None;
+            let known = slots.get(key);
+            let decision = known.map_or(Decision::Fetch, |slot| token::decide(&slot.entry(), now));
+            if matches!(decision, Decision::Fetch | Decision::RefreshAhead) {
+                match admit() {
+                    Ok(admitted) => departing = Some(admitted),
+                    Err(failure) => {
+                        let living = known.and_then(|slot| slot.serve(now));
+                        let living = living.filter(|served| !served.left.is_zero());
+                        return living.map_or(Step::Refuse(failure), Step::Serve);
+                    }
+                }
+            }
+            if known.is_none() {
                 slot::make_room(&mut slots, self.settings.capacity);
             }
             let slot = slots.entry(key.clone()).or_default();
             slot.touch(now);
-            let decision = token::decide(&slot.entry(), now);
-            if matches!(decision, Decision::Fetch | Decision::RefreshAhead) {
+            let departing = departing.take().map(|admitted| {
                 let id = self.flights.fetch_add(1, Ordering::Relaxed);
-                flight = Some(Flight::new(self.clone(), key.clone(), id, slot.take_off(id)));
-            }
-            match decision {
+                (Flight::new(self.clone(), key.clone(), id, slot.take_off(id)), admitted)
+            });
+            let step = match decision {
                 Decision::Fresh | Decision::RefreshAhead => slot.serve(now).map(Step::Serve),
                 Decision::Join | Decision::Fetch => slot.landing().map(Step::Wait),
                 Decision::Expired(retry_after) => slot.failure(retry_after).map(Step::Refuse),
-            }
+            };
+            (step, departing)
         };
         // Without the lock: a runtime that is shutting down drops the task at once, and with it the flight.
-        if let Some(flight) = flight {
-            self.tasks.spawn(flight.fly(fetch()));
+        if let Some((flight, admitted)) = departing {
+            self.tasks.spawn(flight.fly(fetch(admitted)));
         }
         step.unwrap_or(Step::Refuse(Failure::Abandoned))
     }

@@ -26,3 +26,4 @@ pub mod strategy;
 pub mod target;
 pub mod throttle;
 pub mod token;
+pub mod turn;

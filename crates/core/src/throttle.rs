@@ -85,6 +85,16 @@ impl Bucket {
         Admission::Wait(wait.max(SHORTEST))
     }
 
+    /// How long until `count` more requests could have gone, if nobody else asks.
+    pub fn until(&self, count: u32, now: Duration) -> Duration {
+        let opens = self.closed_until.max(now);
+        let passed = opens.saturating_sub(self.counted_at).as_secs_f64();
+        let level = (self.level + passed * self.rate.per_second).min(f64::from(self.rate.burst));
+        let seconds = ((f64::from(count) - level) / self.rate.per_second).max(0.0);
+        let refill = Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).min(LONGEST);
+        opens.saturating_sub(now).saturating_add(refill)
+    }
+
     /// Learns from an answer how many requests the other side says are left.
     ///
     /// It can only lower our own count: other clients spend from the same bucket.
@@ -163,6 +173,18 @@ mod tests {
     fn a_bucket_that_never_refills_asks_for_a_finite_wait() {
         let mut bucket = Bucket::new(Rate { burst: 0, per_second: 0.0 }, START);
         assert_eq!(bucket.take(START), Admission::Wait(LONGEST));
+    }
+
+    #[test]
+    fn the_wait_for_several_is_foretold_with_what_is_left_and_while_it_is_closed() {
+        let mut bucket = Bucket::new(RATE, START);
+        let foretold = |bucket: &Bucket, count| bucket.until(count, START).as_secs();
+        assert_eq!([1, 3, 4, 10].map(|count| foretold(&bucket, count)), [0, 0, 1, 7]);
+        bucket.take(START);
+        assert_eq!([2, 3].map(|count| foretold(&bucket, count)), [0, 1]);
+        bucket.close(Duration::from_secs(30), START);
+        // While it is closed it refills.
+        assert_eq!([3, 4].map(|count| foretold(&bucket, count)), [30, 31]);
     }
 
     proptest! {

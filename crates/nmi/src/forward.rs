@@ -12,12 +12,14 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
     TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
-use podid_azure::http::{Client, Error};
+use podid_azure::http::{Client, Error, retry_after};
+use podid_azure::pace::Refused;
 use podid_core::refusal::{Cause, Refusal};
 
+use crate::pace::{Asker, LONGEST_PAUSE, Paces, Part, UNTOLD};
 use crate::reply::{self, Reply};
 
 /// Largest body that a pod may send to IMDS, in bytes. Only IMDS's scheduled events take one, a small one.
@@ -28,6 +30,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long IMDS may take: some routes wait for the hypervisor.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long one waits whose pod has as many requests on their way as one may.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Headers that are between two neighbours (RFC 9110 §7.6.1), and lengths, which we set ourselves.
 const BETWEEN_NEIGHBOURS: [HeaderName; 10] = [
@@ -53,18 +58,19 @@ impl<B: Body<Data: Send, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 
 pub struct Forward {
     http: Client,
     metadata: SocketAddr,
+    paces: Paces,
 }
 
 // === impl Forward ===
 
 impl Forward {
     /// Passes on to the service at `metadata`.
-    pub fn new(http: Client, metadata: SocketAddr) -> Self {
-        Self { http, metadata }
+    pub fn new(http: Client, metadata: SocketAddr, paces: Paces) -> Self {
+        Self { http, metadata, paces }
     }
 
-    /// Sends `request` and gives back what came, whatever it is.
-    pub(crate) async fn send<B: Carried>(&self, request: Request<B>) -> Reply {
+    /// Sends `request` when it is the turn of `asker`, and gives back what came, whatever it is.
+    pub(crate) async fn send<B: Carried>(&self, request: Request<B>, part: Part, asker: &Asker) -> Reply {
         let (parts, body) = request.into_parts();
         let Ok(Ok(body)) =
             tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST_BODY).collect()).await
@@ -82,8 +88,21 @@ impl Forward {
         if let Ok(host) = HeaderValue::from_str(&self.metadata.to_string()) {
             onward.headers_mut().insert(HOST, host);
         }
+        let line = self.paces.imds(part);
+        let mut place = match line.enter_within(asker, PATIENCE).await {
+            Ok(place) => place,
+            Err(refused) => return busy(refused),
+        };
+        if let Err(refused) = place.turn().await {
+            return busy(refused);
+        }
         match self.http.send_within(onward, TIMEOUT).await {
-            Ok(answer) => onto(answer),
+            Ok(answer) => {
+                if let Some(pause) = pause(&answer) {
+                    line.close(pause);
+                }
+                onto(answer)
+            }
             Err(error) => self.failed(&error),
         }
     }
@@ -100,6 +119,23 @@ impl Forward {
             format!("IMDS at {} gave no answer: {error}.", self.metadata),
         ))
     }
+}
+
+/// As IMDS says it of too many requests.
+fn busy(refused: Refused) -> Reply {
+    let seconds = u32::try_from(refused.retry_after().as_secs()).unwrap_or(u32::MAX).max(1);
+    reply::refusal(&Refusal::throttled(format!("Not passed on to IMDS: {refused}."), Some(seconds)))
+}
+
+/// How long nobody of this node shall ask this part of IMDS.
+fn pause(answer: &Response<Bytes>) -> Option<Duration> {
+    let asked = retry_after(answer.headers());
+    let asked = match answer.status() {
+        StatusCode::TOO_MANY_REQUESTS => Some(asked.unwrap_or(UNTOLD)),
+        StatusCode::SERVICE_UNAVAILABLE => asked,
+        _ => None,
+    };
+    asked.map(|asked| asked.min(LONGEST_PAUSE))
 }
 
 fn onto(answer: Response<Bytes>) -> Reply {

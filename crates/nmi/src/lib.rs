@@ -12,6 +12,7 @@ pub mod lookup;
 pub mod metrics;
 pub mod neighbour;
 mod origin;
+pub mod pace;
 mod record;
 pub mod redirect;
 mod reply;

@@ -27,6 +27,7 @@ use crate::forward::{Carried, Forward};
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::neighbour::Neighbours;
+use crate::pace::{Asker, Part};
 use crate::record::{Outcome, Record};
 use crate::reply::{self, Reply};
 use crate::snapshot::Snapshot;
@@ -110,7 +111,7 @@ impl Server {
                 // A body means nothing here. A server that does not read it would take it for a request of
                 // whoever uses the connection next.
                 let request = request.map(|_| Empty::<Bytes>::new());
-                self.parts.forward.send(request).await
+                self.parts.forward.send(request, Part::Metadata, &Asker::Address(peer)).await
             }
             Request::Other => self.other(request, peer).await,
         }
@@ -135,7 +136,7 @@ impl Server {
                 record.end(reply.status().as_u16(), Outcome::Served);
                 reply
             }
-            Decided::PassThrough(found) => match self.pass_on(request, peer, found).await {
+            Decided::PassThrough(found) => match self.pass_on(request, peer, found, Part::Tokens).await {
                 Ok(reply) => {
                     record.end(reply.status().as_u16(), Outcome::PassedThrough);
                     reply
@@ -150,7 +151,7 @@ impl Server {
     async fn other<B: Carried>(mut self, request: HttpRequest<B>, peer: IpAddr) -> Reply {
         let refusal = match self.caller(peer).await {
             Ok(found) if self.excepts(&found.resident.pod) => {
-                match self.pass_on(request, peer, found).await {
+                match self.pass_on(request, peer, found, Part::Metadata).await {
                     Ok(reply) => return reply,
                     Err(refusal) => refusal,
                 }
@@ -168,8 +169,10 @@ impl Server {
         request: HttpRequest<B>,
         peer: IpAddr,
         found: Found,
+        part: Part,
     ) -> Result<Reply, Refusal> {
-        let reply = self.parts.forward.send(request).await;
+        let asker = Asker::Pod(found.resident.pod.uid.clone());
+        let reply = self.parts.forward.send(request, part, &asker).await;
         let snapshot = self.snapshots.borrow().clone();
         let found = token::still(Manner::Guest(peer), found, &snapshot)?;
         if snapshot.excepts(&found.resident.pod) {

@@ -16,6 +16,7 @@ use podid_azure::cloud::AllowedAuthorities;
 use podid_azure::cloud::Authority;
 use podid_azure::entra::Entra;
 use podid_azure::imds::Imds;
+use podid_azure::pace::{Place, Refused};
 use podid_azure::tokens::{Failure, Served, Settings, SourceError, Tokens};
 use podid_core::facts::{Identity, IdentityKind};
 use podid_core::ids::{IdentityResourceId, Uid};
@@ -23,6 +24,7 @@ use podid_core::retry::Policy;
 use tokio_util::task::TaskTracker;
 
 use crate::metrics::Metrics;
+use crate::pace::{Asker, Paces};
 
 pub(crate) use kept::Kept;
 pub use secret::{KubeSecrets, ReadSecret};
@@ -40,6 +42,7 @@ pub struct Source {
     authority: Authority,
     allowed: AllowedAuthorities,
     secrets: secret::Secrets,
+    paces: Paces,
     metrics: Metrics,
 }
 
@@ -55,6 +58,8 @@ pub struct Upstreams {
     pub allowed: AllowedAuthorities,
     /// Reads Secrets.
     pub secrets: Arc<dyn ReadSecret>,
+    /// How often all of them are asked.
+    pub paces: Paces,
 }
 
 /// What two requests must have in common to get the same token.
@@ -79,6 +84,9 @@ pub(crate) enum Error {
     /// Entra's reason.
     #[error(transparent)]
     Entra(#[from] podid_azure::entra::Error),
+    /// Nobody was asked: others have their turn first.
+    #[error(transparent)]
+    Busy(#[from] Refused),
     /// The identity's objects have to be changed before it can have tokens.
     #[error("{0}")]
     Unusable(String),
@@ -101,17 +109,23 @@ impl Source {
             authority: upstreams.authority,
             allowed: upstreams.allowed,
             secrets: secret::Secrets::new(upstreams.secrets),
+            paces: upstreams.paces,
             metrics,
         }
     }
 
-    /// A token of `identity` for `resource`.
-    pub(crate) async fn token(&self, identity: &Identity, resource: &str) -> Result<Served<Kept>, Failed> {
+    /// A token of `identity` for `resource`, wanted by `asker`.
+    pub(crate) async fn token(
+        &self,
+        identity: &Identity,
+        resource: &str,
+        asker: &Asker,
+    ) -> Result<Served<Kept>, Failed> {
         match &identity.kind {
             Ok(IdentityKind::Managed { resource_id, client_id }) => {
-                self.managed(identity, resource_id, client_id, resource).await
+                self.managed(identity, resource_id, client_id, resource, asker).await
             }
-            Ok(IdentityKind::ServicePrincipal { .. }) => self.principal(identity, resource).await,
+            Ok(IdentityKind::ServicePrincipal { .. }) => self.principal(identity, resource, asker).await,
             Err(invalid) => Err(unusable(format!("AzureIdentity {} cannot be used: {invalid}", identity.id))),
         }
     }
@@ -122,6 +136,14 @@ fn unusable(reason: String) -> Failed {
     Failed::Source { error: Arc::new(Error::Unusable(reason)), retry_after: Duration::ZERO }
 }
 
+/// A place in the line, for a fetch that is about to begin.
+fn place(of: Result<Place<Asker>, Refused>) -> Result<Place<Asker>, Failed> {
+    of.map_err(|refused| Failed::Source {
+        error: Arc::new(Error::Busy(refused)),
+        retry_after: refused.retry_after(),
+    })
+}
+
 // === impl Error ===
 
 impl SourceError for Error {
@@ -129,7 +151,7 @@ impl SourceError for Error {
         match self {
             Self::Imds(error) => error.retry_after(),
             Self::Entra(error) => error.retry_after(),
-            Self::Unusable(_) | Self::SecretUnread(_) => None,
+            Self::Busy(_) | Self::Unusable(_) | Self::SecretUnread(_) => None,
         }
     }
 }

@@ -31,6 +31,7 @@ use podid_nmi::forward::Forward;
 use podid_nmi::lookup::{ListPods, Lookup};
 use podid_nmi::metrics::Metrics;
 use podid_nmi::neighbour::Neighbours;
+use podid_nmi::pace::Paces;
 use podid_nmi::server::{Parts, Server};
 use podid_nmi::source::{ReadSecret, Source, Upstreams};
 use podid_nmi::world::{Sources, World};
@@ -63,12 +64,14 @@ pub(crate) fn start(imds: SocketAddr, log: Dispatch) -> Place {
 
         let metrics = Metrics::register(&mut Registry::default());
         let client = Client::new(Settings::new("bench"));
+        let paces = Paces::unlimited();
         let upstreams = Upstreams {
             imds: Imds::new(client.clone(), format!("http://{imds}")),
             entra: Entra::new(client.clone()),
             authority: Cloud::public().endpoints.authority,
             allowed: AllowedAuthorities::default(),
             secrets: Arc::new(NoKubernetes),
+            paces: paces.clone(),
         };
         let parts = Parts {
             rules: Rules {
@@ -86,7 +89,7 @@ pub(crate) fn start(imds: SocketAddr, log: Dispatch) -> Place {
             lookup: Lookup::new(NoKubernetes, metrics.clone()),
             neighbours: Neighbours::default(),
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
-            forward: Forward::new(client, imds),
+            forward: Forward::new(client, imds, paces),
             metrics,
             draining: Shutdown::new(),
             clock,

@@ -18,6 +18,7 @@ use crate::lookup::{KubePods, Lookup};
 use crate::metrics::Metrics;
 use crate::neighbour::Neighbours;
 use crate::origin::{Follower, Origin};
+use crate::pace::Paces;
 use crate::server::Parts;
 use crate::source::{KubeSecrets, Source, Upstreams};
 use crate::world::Sources;
@@ -58,12 +59,14 @@ pub(super) fn parts(
 ) -> Parts {
     let http = http::Client::new(http::Settings::new(&config.user_agent));
     let allowed = AllowedAuthorities::with(&config.allowed_authorities).and_cloud(&config.cloud);
+    let paces = Paces::default();
     let upstreams = Upstreams {
         imds: Imds::new(http.clone(), format!("http://{}", config.metadata)),
         entra: Entra::new(http.clone()),
         authority: config.cloud.endpoints.authority.clone(),
         allowed,
         secrets: Arc::new(KubeSecrets(cluster.clone())),
+        paces: paces.clone(),
     };
     Parts {
         rules: config.rules,
@@ -77,7 +80,7 @@ pub(super) fn parts(
         lookup: Lookup::new(KubePods::new(cluster.clone(), config.node.clone()), metrics.clone()),
         neighbours,
         source: Source::new(upstreams, metrics.clone(), fetches.clone()),
-        forward: Forward::new(http, config.metadata.into()),
+        forward: Forward::new(http, config.metadata.into(), paces),
         metrics: metrics.clone(),
         draining: draining.clone(),
         clock: clock::system(),

@@ -3,6 +3,7 @@
 mod callers;
 mod errors;
 mod holds;
+mod pace;
 mod pass_through;
 mod requests;
 mod sdk;

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::Server;
 use crate::caller::Found;
+use crate::pace::Asker;
 use crate::record::Record;
 use crate::reply::{self, Reply};
 use crate::snapshot::{Owner, Resident, Snapshot};
@@ -154,7 +155,7 @@ impl Server {
         record: &mut Record,
     ) -> Look<'a> {
         record.identity(choice.identity);
-        match self.fetch(choice, wanted, record).await {
+        match self.fetch(choice, &Asker::Pod(resident.pod.uid.clone()), wanted, record).await {
             Ok(served) => {
                 if choice.others > 0 {
                     flag(choice, resident, served.cached, record);
@@ -169,13 +170,14 @@ impl Server {
     async fn fetch(
         &self,
         choice: Choice<'_>,
+        asker: &Asker,
         wanted: &TokenRequest,
         record: &Record,
     ) -> Result<Served<Kept>, Failed> {
         // In this order: an answer that is there needs no timer.
         tokio::select! {
             biased;
-            answer = self.parts.source.token(choice.identity, &wanted.resource) => answer,
+            answer = self.parts.source.token(choice.identity, &wanted.resource, asker) => answer,
             () = tokio::time::sleep_until(record.begun() + LONGEST_HOLD) => Err(Failed::Abandoned),
             () = self.drained() => Err(Failed::Abandoned),
         }
@@ -191,9 +193,10 @@ impl Server {
         record: &mut Record,
     ) -> Option<Look<'a>> {
         let Selector::Principal(principal) = &wanted.selector else { return None };
+        let asker = Asker::Pod(resident.pod.uid.clone());
         let mut unasked = None;
         for choice in choices {
-            match self.fetch(*choice, wanted, record).await {
+            match self.fetch(*choice, &asker, wanted, record).await {
                 Ok(served) if served.value.principal() == Some(principal) => {
                     record.identity(choice.identity);
                     return Some(Look::Token(body(manner, &served.value, served.left), choice.identity));

@@ -3,13 +3,17 @@
 //! The identity's `clientID` is what its author claims; asking by it would give any identity of the
 //! machine (W-04). The answer's client id must agree with it instead.
 
+use std::time::Duration;
+
 use podid_azure::imds::{Error as ImdsError, ImdsQuery, Selector};
+use podid_azure::pace::Place;
 use podid_azure::tokens::{Failure, Served};
 use podid_core::facts::Identity;
 use podid_core::ids::{ClientId, IdentityResourceId};
 use tokio::time::Instant;
 
-use super::{Kept, Key, Source, unusable};
+use super::{Kept, Key, Source, place, unusable};
+use crate::pace::{Asker, LONGEST_PAUSE, Part, UNTOLD};
 
 /// The original's name of this call (peer contract §6).
 const OPERATION: &str = "adal_token_msi_userassignedid";
@@ -21,19 +25,27 @@ impl Source {
         id: &IdentityResourceId,
         client_id: &ClientId,
         resource: &str,
+        asker: &Asker,
     ) -> Result<Served<Kept>, Failure<super::Error>> {
         let key = Key::Managed { id: id.clone(), resource: resource.to_owned() };
-        let fetch = || {
+        let line = self.paces.imds(Part::Tokens);
+        let admit = || place(line.enter(asker));
+        let fetch = |mut place: Place<Asker>| {
             let query = ImdsQuery { resource: resource.to_owned(), by: Selector::ResourceId(id.clone()) };
             let (imds, metrics, claimed) = (self.imds.clone(), self.metrics.clone(), client_id.clone());
+            let line = line.clone();
             async move {
+                place.turn().await?;
                 let begun = Instant::now();
-                let answer: Result<_, ImdsError> = imds.token(&query).await;
+                let answer = imds.token(&query).await;
                 metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
+                if let Some(pause) = answer.as_ref().err().and_then(pause) {
+                    line.close(pause);
+                }
                 Ok(Kept::new(answer?, &claimed))
             }
         };
-        let served = self.tokens.get(&key, fetch).await?;
+        let served = self.tokens.get_if(&key, admit, fetch).await?;
         // Behind the cache: another AzureIdentity may claim another client id for the same resource id.
         let told = served.value.as_ref().as_ref().client_id.as_ref();
         if told == Some(client_id) {
@@ -45,4 +57,14 @@ impl Source {
             identity.id
         )))
     }
+}
+
+/// How long nobody of this node shall ask IMDS: its limit is the machine's, not the identity's.
+fn pause(error: &ImdsError) -> Option<Duration> {
+    let asked = match error {
+        ImdsError::Throttled { retry_after } => Some(retry_after.unwrap_or(UNTOLD)),
+        ImdsError::Unavailable { retry_after, .. } => *retry_after,
+        ImdsError::IdentityNotFound | ImdsError::Refused { .. } => None,
+    };
+    asked.map(|asked| asked.min(LONGEST_PAUSE))
 }

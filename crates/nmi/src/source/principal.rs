@@ -2,12 +2,14 @@
 
 use podid_azure::cloud::Authority;
 use podid_azure::entra::{EntraQuery, Error as EntraError};
+use podid_azure::pace::Place;
 use podid_azure::tokens::{Failure, Served};
 use podid_core::facts::{Identity, IdentityKind};
 use podid_core::ids::ObjectRef;
 use tokio::time::Instant;
 
-use super::{Error, Kept, Key, Source, unusable};
+use super::{Error, Kept, Key, Source, place, unusable};
+use crate::pace::Asker;
 
 /// The original's name of this call (peer contract §6).
 const OPERATION: &str = "adal_token";
@@ -17,6 +19,7 @@ impl Source {
         &self,
         identity: &Identity,
         resource: &str,
+        asker: &Asker,
     ) -> Result<Served<Kept>, Failure<Error>> {
         let Ok(IdentityKind::ServicePrincipal { client_id, tenant, secret, credential, authority, .. }) =
             &identity.kind
@@ -43,13 +46,15 @@ impl Source {
             resource: resource.to_owned(),
         };
         let (entra, metrics, client_id) = (self.entra.clone(), self.metrics.clone(), client_id.clone());
-        let fetch = move || async move {
+        let admit = || place(self.paces.entra.enter(asker));
+        let fetch = move |mut place: Place<Asker>| async move {
+            place.turn().await?;
             let begun = Instant::now();
             let answer: Result<_, EntraError> = entra.token(&query, &read.proof).await;
             metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
             Ok(Kept::new(answer?, &client_id))
         };
-        self.tokens.get(&key, fetch).await
+        self.tokens.get_if(&key, admit, fetch).await
     }
 
     fn authority(&self, named: Option<&str>) -> Result<Authority, String> {

@@ -6,13 +6,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use podid_azure::pace::Refused;
 use podid_azure::{entra, imds};
-use podid_core::answer::{Choice, Terms, Wait, Without, unknown_to_imds};
+use podid_core::answer::{Choice, LONGEST_HOLD, Terms, Wait, Without, unknown_to_imds};
 use podid_core::facts::Pod;
 use podid_core::redact::Foreign;
 use podid_core::refusal::{Cause, Refusal};
 
 use super::{Error, Failed};
+
+/// The least of a `Retry-After` in seconds.
+const SOONEST_BACK: u32 = 5;
 
 /// A caller who got no token from the source.
 #[derive(Debug)]
@@ -72,6 +76,14 @@ pub(crate) fn setback(
         Error::Entra(error @ entra::Error::Unavailable { .. }) => {
             again(trouble(Cause::UpstreamDown, error), *retry_after, terms)
         }
+        Error::Busy(refused @ Refused::Enough { .. }) => {
+            again(trouble(Cause::Throttled, refused), *retry_after, terms)
+        }
+        // Others wait already for as long as anyone is held.
+        Error::Busy(refused @ Refused::TooLate { .. }) => {
+            let refusal = trouble(Cause::Throttled, refused);
+            Setback::Final(Refusal { retry_after: Some(back_in(*retry_after)), ..refusal })
+        }
         Error::SecretUnread(reason) => again(trouble(Cause::SecretUnread, reason), *retry_after, terms),
         Error::Imds(imds::Error::Refused { status, code }) => refused(
             "IMDS",
@@ -85,6 +97,11 @@ pub(crate) fn setback(
         ),
         Error::Unusable(reason) => Setback::Final(Refusal::never(Cause::IdentityUnusable, reason)),
     }
+}
+
+/// Seconds after which a turn that comes after `wait` is close enough to be waited for.
+fn back_in(wait: Duration) -> u32 {
+    u32::try_from(wait.saturating_sub(LONGEST_HOLD).as_secs()).unwrap_or(u32::MAX).max(SOONEST_BACK)
 }
 
 fn throttled(text: &str, asked: Option<Duration>, pause: Duration, terms: &Terms) -> Setback {

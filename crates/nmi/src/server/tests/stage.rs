@@ -39,6 +39,7 @@ use crate::forward::Forward;
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::neighbour::Neighbours;
+use crate::pace::Paces;
 use crate::server::{Parts, Server};
 use crate::snapshot::Snapshot;
 use crate::source::{Source, Upstreams};
@@ -102,12 +103,14 @@ impl Stage {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let client = Client::new(Settings::new("test"));
+        let paces = Paces::default();
         let upstreams = Upstreams {
             imds: Imds::new(client.clone(), format!("http://{}", imds.address)),
             entra: Entra::new(client.clone()),
             authority: Cloud::public().endpoints.authority,
             allowed: AllowedAuthorities::default(),
             secrets: Arc::new(NoSecrets),
+            paces: paces.clone(),
         };
         let mut rules =
             Rules { metadata_header_required: true, block_instance_metadata: false, host_token_route: false };
@@ -125,7 +128,7 @@ impl Stage {
             lookup: Lookup::new(LivePods(cluster.live.clone()), metrics.clone()),
             neighbours: neighbours.clone(),
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
-            forward: Forward::new(client, imds.address),
+            forward: Forward::new(client, imds.address, paces),
             metrics,
             draining: draining.clone(),
             clock,
@@ -166,13 +169,23 @@ impl Stage {
         target: &str,
         headers: &[(&'static str, &'static str)],
     ) -> Told {
+        Self::send_to(&self.server, address, method, target, headers).await
+    }
+
+    pub(super) async fn send_to(
+        server: &Server,
+        address: &str,
+        method: &str,
+        target: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Told {
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from_static(b"body"))).unwrap();
         let begun = Instant::now();
-        let reply = self.server.handle(request, SocketAddr::new(ip(address), 40_000)).await;
+        let reply = server.handle(request, SocketAddr::new(ip(address), 40_000)).await;
         let after = begun.elapsed();
         let (parts, body) = reply.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use podid_runtime::http::serve;
 use podid_runtime::shutdown::Shutdown;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::{START, TOKEN, client_id};
 
@@ -39,6 +40,7 @@ pub(crate) struct Seen {
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    pub(crate) at: Instant,
 }
 
 /// What IMDS answers to whatever it is asked.
@@ -67,7 +69,13 @@ impl FakeImds {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
                 let target = parts.uri.path_and_query().unwrap().to_string();
-                let seen = Seen { method: parts.method.to_string(), target, headers: parts.headers, body };
+                let seen = Seen {
+                    method: parts.method.to_string(),
+                    target,
+                    headers: parts.headers,
+                    body,
+                    at: Instant::now(),
+                };
                 imds.answer(seen).await
             }
         }));

@@ -44,7 +44,8 @@ impl Assets {
 
 /// Gathers every program, and builds those that are neither given nor built already.
 ///
-/// Without a usable Go or Python the others are `missing`; an error means that a build failed.
+/// Without a usable Go or Python the others are `missing`; an error means that a build failed. Those with an
+/// Azure SDK are missing where their build failed.
 pub(crate) fn prepare(workspace: &Workspace, wanted: Option<Kubernetes>) -> anyhow::Result<Assets> {
     gather(workspace, wanted, true)
 }
@@ -64,15 +65,19 @@ fn gather(workspace: &Workspace, wanted: Option<Kubernetes>, build: bool) -> any
     let (go_here, python_here) = (go.as_ref().ok(), python.as_ref().ok());
     let builder =
         Builder { sources: &sources, target: &target, kubernetes, go: go_here, python: python_here };
-    let mut found = Vec::new();
-    let mut missing = Vec::new();
+    let (mut found, mut missing, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
     for program in Program::ALL {
         if let Some(path) = given.path(program) {
             found.push((program, path));
             continue;
         }
         if build && builder.is_buildable(program) && !builder.is_built(program) {
-            builder.build(program)?;
+            match builder.build(program) {
+                Ok(()) => {}
+                // Whoever has the others given works without a network, too.
+                Err(why) if program.is_sdk() => reasons.push(format!("{why:#}")),
+                Err(why) => return Err(why),
+            }
         }
         if builder.is_built(program) {
             found.push((program, builder.path(program)));
@@ -81,7 +86,8 @@ fn gather(workspace: &Workspace, wanted: Option<Kubernetes>, build: bool) -> any
         }
     }
     let folder = folder::assemble(&kubernetes.folder(&target), given.is_used(), &found)?;
-    let reasons = [go.err().map(|why| why.to_string()), python.err().map(|why| why.to_string())];
-    let reason = reasons.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    reasons.extend(go.err().map(|why| why.to_string()));
+    reasons.extend(python.err().map(|why| why.to_string()));
+    let reason = reasons.join("; ");
     Ok(Assets { folder, missing, reason })
 }

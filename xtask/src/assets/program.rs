@@ -87,6 +87,11 @@ impl Program {
         matches!(self, Self::KubeApiserver | Self::KubeControllerManager | Self::Kubectl)
     }
 
+    /// Whether it is an Azure SDK with what it needs to run.
+    pub(crate) const fn is_sdk(self) -> bool {
+        matches!(self, Self::Azidentity | Self::PythonToday | Self::Python2020)
+    }
+
     /// What it is made from.
     pub(crate) fn source(self, kubernetes: Kubernetes) -> Source {
         let (folder, path, package) = match self {

@@ -4,8 +4,6 @@
 
 mod program;
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -89,8 +87,10 @@ fn the_first_call_waits_for_the_assignment_and_faults_of_imds_are_not_seen(
         .collect();
     let pythons = sdks.iter().filter(|sdk| sdk.is_python());
     let readers: Vec<_> = pythons.map(|sdk| sdk.reads_the_vault(lab, sdk.name)).collect();
-    // Most of them ask by now. Nothing says yet that there will be an identity.
-    std::thread::sleep(Duration::from_secs(4));
+    // Nothing says yet that there will be an identity.
+    for sdk in sdks {
+        eventually("the SDK waits for an answer", || waits(lab, sdk.name));
+    }
     lab.bind(NAMESPACE, "app");
 
     let mut object = String::new();
@@ -178,15 +178,22 @@ fn an_excepted_pod_meets_imds_itself_with_all_its_faults(lab: &Lab, sdks: &[Sdk]
 }
 
 fn an_agent_that_is_replaced_in_the_middle_of_a_call_costs_nobody_the_token(lab: &Lab, sdks: &[Sdk]) {
-    for sdk in sdks {
-        lab.pod(NAMESPACE, &format!("late-{}", sdk.name), "late");
-    }
     let question = [format!("managed,{VAULT}")];
-    let ask = |sdk: &Sdk| sdk.asks(lab, &format!("late-{}", sdk.name), &question);
-    let running: Vec<_> = sdks.iter().map(ask).collect();
-    std::thread::sleep(Duration::from_secs(4));
+    let pods: Vec<_> = sdks.iter().map(|sdk| format!("late-{}", sdk.name)).collect();
+    let ask = |(sdk, pod): (&Sdk, &String)| {
+        lab.pod(NAMESPACE, pod, "late");
+        sdk.asks(lab, pod, &question)
+    };
+    let running: Vec<_> = sdks.iter().zip(&pods).map(ask).collect();
+    for pod in &pods {
+        eventually("the SDK waits for an answer", || waits(lab, pod));
+    }
     for node in ["lab-vmss000000", "lab-vmss000001"] {
         lab.signal("nmi", node, Signal::SIGTERM);
+    }
+    // Each is told to come again, and only then is there something to come for.
+    for pod in &pods {
+        eventually("the agent has let go of the SDK", || !waits(lab, pod));
     }
     lab.bind(NAMESPACE, "late");
     let application = lab.variable("IDENTITY_CLIENT_ID");
@@ -195,4 +202,11 @@ fn an_agent_that_is_replaced_in_the_middle_of_a_call_costs_nobody_the_token(lab:
         assert_eq!(answers[0]["client"], application, "{}: {answers:?}", sdk.name);
     }
     eventually("the last pods have their assignments", || lab.assignments().len() >= sdks.len());
+}
+
+/// Whether a connection from the pod to the metadata address is open: an SDK waits for its answer.
+fn waits(lab: &Lab, pod: &str) -> bool {
+    let output = lab.exec(NAMESPACE, pod).args(["cat", "/proc/net/tcp"]).output().unwrap();
+    // 169.254.169.254:80 in the kernel's spelling, and the state ESTABLISHED.
+    String::from_utf8_lossy(&output.stdout).contains(" FEA9FEA9:0050 01 ")
 }

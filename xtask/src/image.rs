@@ -23,8 +23,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use self::archive::{About, Image};
+pub(crate) use self::build::{binary, rust_version};
 use self::commit::Commit;
-use self::platform::{Choice, Platform};
+use self::platform::Choice;
+pub(crate) use self::platform::Platform;
 use self::record::Size;
 use crate::workspace::Workspace;
 
@@ -100,7 +102,7 @@ fn build_one(
     about: &About,
     output: &Path,
 ) -> anyhow::Result<(Image, Size)> {
-    let file = build::binary(workspace, platform, about.time)?;
+    let file = binary(workspace, platform, about.time)?;
     let binary = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let bundle = bundle::read(workspace, platform)?;
     let sbom = sbom::render(&bundle, &binary, about)?;

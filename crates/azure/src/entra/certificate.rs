@@ -1,14 +1,20 @@
 //! Which certificate and key does a Secret hold?
 
+mod pfx;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jiff::Timestamp;
 use ring::digest;
 use ring::signature::RsaKeyPair;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::SecretString;
 
 use super::Error;
 
@@ -22,7 +28,23 @@ struct Inner {
     key: RsaKeyPair,
     /// The certificate itself first, then its issuers.
     chain: Vec<CertificateDer<'static>>,
+    expires: Timestamp,
     scheme: Scheme,
+}
+
+/// Why a certificate cannot be used: its owner has to replace something. Each text goes on from
+/// "the certificate …".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// The password is another one.
+    #[error("is a PKCS#12 file that this password does not open")]
+    Password,
+    /// What is there is not what is needed.
+    #[error("{0}")]
+    Content(String),
+    /// Its time is over.
+    #[error("expired at {0}; make a new one, register it with the application and store it with its key")]
+    Expired(Timestamp),
 }
 
 /// How assertions are signed.
@@ -38,32 +60,62 @@ pub enum Scheme {
 // === impl Certificate ===
 
 impl Certificate {
+    /// Reads PKCS#12 (PFX), opened by `password`, or PEM, in which no password is looked for. Opening PKCS#12 can take
+    /// seconds of computing, as its maker chose.
+    pub fn read(bytes: &[u8], password: Option<&SecretString>, scheme: Scheme) -> Result<Self, Unusable> {
+        // A file in DER begins with a sequence, which no text does.
+        if bytes.first() == Some(&0x30) {
+            pfx::read(bytes, password, scheme)
+        } else {
+            Self::from_pem(bytes, scheme)
+        }
+    }
+
     /// Reads PEM: an RSA key (PKCS#8 or PKCS#1, 2048 to 4096 bit, not encrypted), its certificate and
     /// any issuers, in any order.
-    pub fn from_pem(pem: &[u8], scheme: Scheme) -> Result<Self, Error> {
-        let unusable = |problem: &str| Error::Proof(problem.to_owned());
-        if pem.first() == Some(&0x30) {
-            return Err(unusable(
-                "the certificate is PKCS#12 (PFX); convert it: openssl pkcs12 -in FILE.pfx -nodes -out FILE.pem",
-            ));
+    pub fn from_pem(pem: &[u8], scheme: Scheme) -> Result<Self, Unusable> {
+        if pem.trim_ascii().is_empty() {
+            return Err(unusable("is empty"));
+        }
+        if !pem.windows(BEGIN.len()).any(|window| window == BEGIN) {
+            return Err(unusable("is neither PEM nor PKCS#12 (PFX)"));
         }
         if pem.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED) {
-            return Err(unusable("the certificate's key is encrypted; store it without a passphrase"));
+            return Err(unusable("has an encrypted key in PEM; store the key without a passphrase"));
         }
         let key = PrivateKeyDer::from_pem_slice(pem)
-            .map_err(|_| unusable("the certificate's PEM holds no private key (PKCS#8 or PKCS#1)"))?;
-        let key = match &key {
-            PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-            PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-            _ => return Err(unusable("the certificate's key is not an RSA key")),
-        }
-        .map_err(|error| Error::Proof(format!("the certificate's key is not a usable RSA key: {error}")))?;
+            .map_err(|_| unusable("holds no private key (PKCS#8 or PKCS#1 in PEM)"))?;
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
             .collect::<Result<_, _>>()
-            .map_err(|_| unusable("a certificate in the PEM is damaged"))?;
+            .map_err(|_| unusable("is damaged: a certificate in its PEM cannot be read"))?;
+        Self::assemble(&key, chain, scheme)
+    }
+
+    fn assemble(
+        key: &PrivateKeyDer<'_>,
+        chain: Vec<CertificateDer<'static>>,
+        scheme: Scheme,
+    ) -> Result<Self, Unusable> {
+        let is_curve = key.secret_der().windows(ELLIPTIC_CURVE.len()).any(|window| window == ELLIPTIC_CURVE);
+        let key = match key {
+            PrivateKeyDer::Pkcs8(der) if !is_curve => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+            PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
+            _ => return Err(unusable("has a key that is not RSA; Entra takes RSA keys of 2048 to 4096 bit")),
+        }
+        .map_err(|error| Unusable::Content(format!("has no usable RSA key of 2048 to 4096 bit: {error}")))?;
         let chain = leaf_first(chain, key.public().as_ref())
-            .ok_or_else(|| unusable("no certificate in the PEM belongs to its private key"))?;
-        Ok(Self { inner: Arc::new(Inner { key, chain, scheme }) })
+            .ok_or_else(|| unusable("comes without the certificate of its private key"))?;
+        let leaf = chain.first().map(AsRef::as_ref).unwrap_or_default();
+        let expires = x509_parser::parse_x509_certificate(leaf)
+            .ok()
+            .and_then(|(_, leaf)| Timestamp::from_second(leaf.validity().not_after.timestamp()).ok())
+            .ok_or_else(|| unusable("is damaged: it does not say how long it is valid"))?;
+        Ok(Self { inner: Arc::new(Inner { key, chain, expires, scheme }) })
+    }
+
+    /// Whether its time is not over at `now`.
+    pub fn check(&self, now: Timestamp) -> Result<(), Unusable> {
+        if now <= self.inner.expires { Ok(()) } else { Err(Unusable::Expired(self.inner.expires)) }
     }
 
     pub(super) fn key(&self) -> &RsaKeyPair {
@@ -97,7 +149,22 @@ impl fmt::Debug for Certificate {
     }
 }
 
+impl From<Unusable> for Error {
+    fn from(unusable: Unusable) -> Self {
+        Self::Proof(format!("the certificate {unusable}"))
+    }
+}
+
+const BEGIN: &[u8] = b"-----BEGIN ";
+
 const ENCRYPTED: &[u8] = b"ENCRYPTED";
+
+/// The object identifier of elliptic-curve keys, 1.2.840.10045.2.1, in DER (RFC 5480 §2.1.1).
+const ELLIPTIC_CURVE: &[u8] = &[0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+
+fn unusable(text: &str) -> Unusable {
+    Unusable::Content(text.to_owned())
+}
 
 /// Puts the certificate that carries `public_key` first. The key appears in it as it is in DER, so no
 /// parser of certificates is needed to find it.
@@ -109,53 +176,4 @@ fn leaf_first(
     let leaf = chain.iter().position(carries)?;
     chain[..=leaf].rotate_right(1);
     Some(chain)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PEM: &str = include_str!("testdata/certificate.pem");
-    const OTHER: &str = include_str!("testdata/other-certificate.pem");
-
-    fn problem(pem: &[u8]) -> String {
-        Certificate::from_pem(pem, Scheme::Ps256).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn finds_the_certificate_of_the_key_wherever_it_stands() {
-        let alone = Certificate::from_pem(PEM.as_bytes(), Scheme::Ps256).unwrap();
-        let after_issuer = format!("{OTHER}{PEM}");
-        let both = Certificate::from_pem(after_issuer.as_bytes(), Scheme::Ps256).unwrap();
-        assert_eq!(both.thumbprint(), alone.thumbprint());
-        assert_eq!((alone.chain().len(), both.chain().len()), (1, 2));
-        assert_eq!(alone.chain()[0], both.chain()[0]);
-    }
-
-    #[test]
-    fn thumbprints_are_those_of_openssl() {
-        let modern = Certificate::from_pem(PEM.as_bytes(), Scheme::Ps256).unwrap();
-        let old = Certificate::from_pem(PEM.as_bytes(), Scheme::Rs256).unwrap();
-        // openssl x509 -outform der | openssl dgst -sha256 -binary | basenc --base64url
-        assert_eq!(modern.thumbprint(), ("x5t#S256", include_str!("testdata/sha256.txt").trim().to_owned()));
-        assert_eq!(old.thumbprint(), ("x5t", include_str!("testdata/sha1.txt").trim().to_owned()));
-    }
-
-    /// W-39.
-    #[test]
-    fn what_cannot_be_used_is_said_with_the_remedy() {
-        assert!(problem(&[0x30, 0x82, 0x01]).contains("openssl pkcs12"));
-        assert!(problem(b"").contains("no private key"));
-        assert!(problem(OTHER.as_bytes()).contains("no private key"));
-        assert!(problem(b"-----BEGIN ENCRYPTED PRIVATE KEY-----").contains("passphrase"));
-        let key_only = PEM.split("-----BEGIN CERTIFICATE-----").next().unwrap();
-        assert!(problem(key_only.as_bytes()).contains("no certificate"));
-        assert!(problem(format!("{key_only}{OTHER}").as_bytes()).contains("no certificate"));
-    }
-
-    #[test]
-    fn debug_shows_no_key() {
-        let certificate = Certificate::from_pem(PEM.as_bytes(), Scheme::Ps256).unwrap();
-        assert!(format!("{certificate:?}").starts_with("Certificate { thumbprint: "));
-    }
 }

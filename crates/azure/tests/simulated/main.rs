@@ -20,7 +20,7 @@ use podid_core::assign::{Kind, Patch};
 use podid_core::ids::{ClientId, ComputeId, IdentityResourceId};
 use secrecy::SecretString;
 
-use scene::{CERTIFICATE, SECRET, Scene, laid, play};
+use scene::{CERTIFICATE, PFX, SECRET, Scene, laid, play};
 
 const VAULT: &str = "https://vault.azure.net";
 
@@ -55,9 +55,12 @@ async fn a_service_principal_proves_itself_with_its_certificate() {
         return play("a_service_principal_proves_itself_with_its_certificate").await;
     };
     for scheme in [Scheme::Ps256, Scheme::Rs256] {
-        let certificate = Certificate::from_pem(CERTIFICATE, scheme).unwrap();
-        let served = principal(&scene, Proof::Certificate(certificate)).token(VAULT).await.unwrap();
-        assert!(served.left > Duration::from_mins(30), "{scheme:?}");
+        let pem = Certificate::from_pem(CERTIFICATE, scheme).unwrap();
+        let pfx = Certificate::read(PFX, Some(&SecretString::from("s3cret")), scheme).unwrap();
+        for certificate in [pem, pfx] {
+            let served = principal(&scene, Proof::Certificate(certificate)).token(VAULT).await.unwrap();
+            assert!(served.left > Duration::from_mins(30), "{scheme:?}");
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A key for tests only, which the simulated Entra knows as the application's.
 pub(crate) const CERTIFICATE: &[u8] = include_bytes!("../../src/entra/testdata/certificate.pem");
+/// Another of the application's, in the form that the original's users have.
+pub(crate) const PFX: &[u8] = include_bytes!("../../src/entra/testdata/pfx/modern.pfx");
 pub(crate) const SECRET: &str = "the secret of the application";
 
 const VARIABLE: &str = "PODID_TEST_SCENE";
@@ -59,6 +61,9 @@ pub(crate) async fn play(name: &str) {
     azure.grant(&application.principal_id, Role::ManagedIdentityOperator, &group);
     azure.add_client_secret(&application.client_id, SECRET, Duration::from_hours(1)).unwrap();
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
+    azure.add_client_certificate(&application.client_id, certificate).unwrap();
+    let certificate =
+        CertificateDer::from_pem_slice(include_bytes!("../../src/entra/testdata/pfx/app.pem")).unwrap();
     azure.add_client_certificate(&application.client_id, certificate).unwrap();
 
     let (imds, tls, proxy) = (listener().await, listener().await, listener().await);

@@ -1,15 +1,16 @@
 //! What does the Secret of a service principal hold?
 //!
 //! It is read with a plain `get`, so the role needs no more than that, and remembered for a moment,
-//! so that a burst of requests is one read. A rotated Secret has another version and so another key
-//! in the token cache.
+//! so that a burst of requests is one read, also where it fails. A rotated Secret has another version
+//! and so another key in the token cache.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use podid_azure::entra::certificate::Scheme;
+use jiff::Timestamp;
+use podid_azure::entra::certificate::{Scheme, Unusable};
 use podid_azure::entra::{Certificate, Proof};
 use podid_core::facts::CredentialKind;
 use podid_core::ids::{ObjectRef, Uid};
@@ -17,6 +18,7 @@ use podid_kube::Client;
 use podid_kube::call::CallError;
 use podid_kube::lookup::{self, Secret};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use tokio::sync::{Mutex as TurnMutex, Semaphore};
 use tokio::time::Instant;
 
 use super::{Error, Failed, unusable};
@@ -31,8 +33,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Most Secrets that are remembered.
 const REMEMBERED: usize = 256;
 
-/// How long a Secret that could not be read is left alone.
+/// How long a Secret that could not be read or used is left alone.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How many certificates are opened at once: their makers choose how much computing that takes.
+const OPENED_AT_ONCE: usize = 2;
 
 /// Reads Secrets.
 pub trait ReadSecret: Send + Sync {
@@ -46,7 +51,8 @@ pub struct KubeSecrets(pub Client);
 /// Secrets, as credentials.
 pub(super) struct Secrets {
     api: Arc<dyn ReadSecret>,
-    remembered: Mutex<HashMap<Key, Remembered>>,
+    remembered: Mutex<HashMap<Key, Arc<TurnMutex<Option<Remembered>>>>>,
+    opening: Arc<Semaphore>,
 }
 
 /// A Secret, and what it is read as.
@@ -54,7 +60,7 @@ type Key = (ObjectRef, CredentialKind);
 
 struct Remembered {
     read: Instant,
-    credential: Arc<Credential>,
+    outcome: Result<Arc<Credential>, Failed>,
 }
 
 /// A credential and which version of which Secret it came from.
@@ -72,11 +78,19 @@ impl ReadSecret for KubeSecrets {
     }
 }
 
+// === impl Remembered ===
+
+impl Remembered {
+    fn is_fresh(&self) -> bool {
+        self.read.elapsed() < if self.outcome.is_ok() { FRESH } else { PAUSE }
+    }
+}
+
 // === impl Secrets ===
 
 impl Secrets {
     pub(super) fn new(api: Arc<dyn ReadSecret>) -> Self {
-        Self { api, remembered: Mutex::default() }
+        Self { api, remembered: Mutex::default(), opening: Arc::new(Semaphore::new(OPENED_AT_ONCE)) }
     }
 
     pub(super) async fn read(
@@ -85,27 +99,57 @@ impl Secrets {
         kind: CredentialKind,
         metrics: &Metrics,
     ) -> Result<Arc<Credential>, Failed> {
-        let key = (id.clone(), kind);
-        if let Some(credential) = self.recall(&key) {
-            return Ok(credential);
+        let place = self.place((id.clone(), kind));
+        // Whoever comes while it is read waits for that, and finds it.
+        let mut remembered = place.lock().await;
+        if let Some(known) = remembered.as_ref().filter(|known| known.is_fresh()) {
+            return known.outcome.clone();
         }
+        let before = remembered.take().and_then(|known| known.outcome.ok());
+        let outcome = self.ask(id, kind, before, metrics).await;
+        *remembered = Some(Remembered { read: Instant::now(), outcome: outcome.clone() });
+        outcome
+    }
+
+    fn place(&self, key: Key) -> Arc<TurnMutex<Option<Remembered>>> {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED && !remembered.contains_key(&key) {
+            remembered.clear();
+        }
+        remembered.entry(key).or_default().clone()
+    }
+
+    async fn ask(
+        &self,
+        id: &ObjectRef,
+        kind: CredentialKind,
+        before: Option<Arc<Credential>>,
+        metrics: &Metrics,
+    ) -> Result<Arc<Credential>, Failed> {
         let secret = self.fetch(id).await.inspect_err(|_| metrics.kubernetes_error("get_secret"))?;
-        let credential = Arc::new(credential(id, secret, kind)?);
-        self.remember(key, credential.clone());
+        let same = before.filter(|known| known.uid == secret.uid && known.version == secret.version);
+        let credential = match same {
+            Some(known) => known,
+            None => Arc::new(self.open(id, secret, kind).await?),
+        };
+        if let Proof::Certificate(certificate) = &credential.proof {
+            certificate
+                .check(Timestamp::now())
+                .map_err(|problem| cannot_use(id, &of_certificate(&problem)))?;
+        }
         Ok(credential)
     }
 
-    fn recall(&self, key: &Key) -> Option<Arc<Credential>> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.get(key).filter(|known| known.read.elapsed() < FRESH).map(|known| known.credential.clone())
-    }
-
-    fn remember(&self, key: Key, credential: Arc<Credential>) {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= REMEMBERED {
-            remembered.clear();
-        }
-        remembered.insert(key, Remembered { read: Instant::now(), credential });
+    /// Off the threads that answer requests.
+    async fn open(&self, id: &ObjectRef, secret: Secret, kind: CredentialKind) -> Result<Credential, Failed> {
+        let permit = self.opening.clone().acquire_owned().await.map_err(|_| Failed::Abandoned)?;
+        let opening = tokio::task::spawn_blocking(move || {
+            // Kept here: this goes on when the caller hangs up.
+            let _permit = permit;
+            let proof = proof(&secret.entries, kind)?;
+            Ok::<_, String>(Credential { uid: secret.uid, version: secret.version, proof })
+        });
+        opening.await.map_err(|_| Failed::Abandoned)?.map_err(|problem| cannot_use(id, &problem))
     }
 
     async fn fetch(&self, id: &ObjectRef) -> Result<Secret, Failed> {
@@ -126,10 +170,8 @@ impl Secrets {
     }
 }
 
-fn credential(id: &ObjectRef, secret: Secret, kind: CredentialKind) -> Result<Credential, Failed> {
-    let proof = proof(&secret.entries, kind)
-        .map_err(|problem| unusable(format!("Secret {id} cannot be used: {problem}.")))?;
-    Ok(Credential { uid: secret.uid, version: secret.version, proof })
+fn cannot_use(id: &ObjectRef, problem: &str) -> Failed {
+    unusable(format!("Secret {id} cannot be used: {problem}."))
 }
 
 /// Keys by name, never whichever comes first (W-37).
@@ -138,11 +180,28 @@ fn proof(entries: &BTreeMap<String, SecretSlice<u8>>, kind: CredentialKind) -> R
         CredentialKind::Password => password(entries).map(Proof::Secret),
         CredentialKind::Certificate => {
             let certificate = entries.get("certificate").ok_or("it has no key certificate")?;
-            Certificate::from_pem(certificate.expose_secret(), Scheme::default())
+            let password = entries.get("password").map(ExposeSecret::expose_secret);
+            let password = password.map(str::from_utf8).transpose();
+            let password =
+                password.map_err(|_| "its key password is not UTF-8 text")?.map(SecretString::from);
+            Certificate::read(certificate.expose_secret(), password.as_ref(), Scheme::default())
                 .map(Proof::Certificate)
-                .map_err(|error| error.to_string())
+                .map_err(|problem| match problem {
+                    Unusable::Password if password.is_none() => {
+                        "its key certificate is a PKCS#12 file with a password; store that as the key password"
+                            .to_owned()
+                    }
+                    Unusable::Password => {
+                        "its key password does not open the PKCS#12 file in its key certificate".to_owned()
+                    }
+                    problem => of_certificate(&problem),
+                })
         }
     }
+}
+
+fn of_certificate(problem: &Unusable) -> String {
+    format!("its key certificate {problem}")
 }
 
 fn password(entries: &BTreeMap<String, SecretSlice<u8>>) -> Result<SecretString, String> {
@@ -162,34 +221,4 @@ fn password(entries: &BTreeMap<String, SecretSlice<u8>>) -> Result<SecretString,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn secret(entries: &[(&str, &str)]) -> BTreeMap<String, SecretSlice<u8>> {
-        let bytes = |value: &str| SecretSlice::from(value.as_bytes().to_vec());
-        entries.iter().map(|(key, value)| ((*key).to_owned(), bytes(value))).collect()
-    }
-
-    #[test]
-    fn w37_a_client_secret_is_found_by_name_or_as_the_only_one() {
-        let cases = [
-            (vec![("a", "wrong"), ("clientSecret", "right"), ("z", "wrong")], Some("right")),
-            (vec![("anything", "only")], Some("only")),
-            (vec![("clientSecret", "line\n")], Some("line")),
-            (vec![("a", "1"), ("b", "2")], None),
-            (vec![("clientSecret", "")], None),
-            (vec![], None),
-        ];
-        for (entries, wanted) in cases {
-            let found = password(&secret(&entries)).ok();
-            assert_eq!(found.as_ref().map(ExposeSecret::expose_secret), wanted, "{entries:?}");
-        }
-    }
-
-    #[test]
-    fn a_certificate_that_cannot_be_used_is_an_error_that_says_so() {
-        for entries in [&[("other", "x")] as &[_], &[("certificate", "no pem")]] {
-            assert!(proof(&secret(entries), CredentialKind::Certificate).is_err());
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,10 @@ use crate::crd::{API_VERSION, GROUP};
 /// Time for a connection to come about, and for one small question.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Time without a byte after which a connection is dead. The API server ends each watch within 290 s, so that this
+/// is true of watches as well.
+const SILENCE: Duration = Duration::from_mins(5);
+
 /// Why there is no client. All of them end the program; each says what to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -121,6 +125,8 @@ fn client(mut config: Config, user_agent: &str) -> Result<Client, ConnectError> 
     config.headers.push((http::header::USER_AGENT, agent));
     config.default_retry = false;
     config.connect_timeout = Some(PATIENCE);
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
     Client::try_from(config).map_err(|error| ConnectError::Unusable(chain(&error)))
 }
 

@@ -18,6 +18,7 @@ mod patience;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
@@ -26,6 +27,8 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use podid_core::facts;
 use podid_core::ids::{NodeName, ObjectRef};
+use tokio::time::timeout;
+use tower::{BoxError, service_fn};
 
 pub use fact::{Fact, Original};
 use known::Known;
@@ -51,6 +54,10 @@ pub type Changes<F> = BoxStream<'static, Change<F>>;
 
 /// Objects per list page: bounds what is decoded at once.
 const PAGE: u32 = 100;
+
+/// How long a list or a watch may take to begin its answer. A connection that broke without a word would otherwise
+/// hold a watch for as long as the kernel goes on sending.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// The version that a watch should start at is too old to be known (HTTP 410).
 const EXPIRED: u16 = 410;
@@ -113,7 +120,7 @@ pub fn exceptions(client: Client) -> Changes<facts::Exception> {
 /// The DaemonSet `id` alone.
 pub fn daemon_set(client: Client, id: &ObjectRef) -> Changes<facts::DaemonSet> {
     let config = own(watcher::Config::default().fields(&format!("metadata.name={}", id.name)));
-    changes_of(Api::namespaced(client, &id.namespace), config)
+    changes_of(Api::namespaced(impatient(client), &id.namespace), config)
 }
 
 /// A selection that every node makes for itself: thousands of them must not each be a quorum read.
@@ -123,7 +130,16 @@ fn own(config: watcher::Config) -> watcher::Config {
 }
 
 fn changes<F: Fact>(client: Client, config: watcher::Config) -> Changes<F> {
-    changes_of(Api::all(client), config)
+    changes_of(Api::all(impatient(client)), config)
+}
+
+/// The client, but for calls that are given up when no answer begins. Each call names its namespace.
+fn impatient(client: Client) -> Client {
+    let ask = move |request| {
+        let client = client.clone();
+        async move { Ok::<_, BoxError>(timeout(ANSWER, client.send(request)).await??) }
+    };
+    Client::new(service_fn(ask), "")
 }
 
 fn changes_of<F: Fact>(api: Api<Parsed<F>>, config: watcher::Config) -> Changes<F> {

@@ -167,6 +167,39 @@ async fn originals_carry_the_whole_object_and_change_with_it() {
     tokio::join!(read, server);
 }
 
+/// W-44.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_falls_silent_without_an_end_goes_on_where_it_was() {
+    let (client, mut script) = Script::new();
+    let mut changes = bindings(client);
+    expect(&mut changes, &["+a=x", "synced", "+a=y", "+a=z"], async {
+        script.asked().await.list("5", &[binding("a", 3, &json!("x"))]);
+        let mut silent = script.asked().await.watch();
+        silent.event("MODIFIED", binding("a", 7, &json!("y"))).await;
+        // Nobody hangs up: this end of the connection lives on.
+        let again = script.asked().await;
+        assert!(again.uri.contains("resourceVersion=7"), "{}", again.uri);
+        again.watch().event("MODIFIED", binding("a", 8, &json!("z"))).await;
+        drop(silent);
+    })
+    .await;
+}
+
+/// W-44.
+#[tokio::test(start_paused = true)]
+async fn a_list_or_a_watch_that_is_never_answered_is_asked_for_again() {
+    let (client, mut script) = Script::new();
+    let mut changes = bindings(client);
+    expect(&mut changes, &["+a=x", "synced", "+a=y"], async {
+        let _list = script.asked().await;
+        script.asked().await.list("5", &[binding("a", 3, &json!("x"))]);
+        let _watch = script.asked().await;
+        let mut feed = script.asked().await.watch();
+        feed.event("MODIFIED", binding("a", 7, &json!("y"))).await;
+    })
+    .await;
+}
+
 /// W-25.
 #[tokio::test(start_paused = true)]
 async fn a_node_asks_only_for_its_own() {

@@ -3,6 +3,7 @@
 mod callers;
 mod errors;
 mod holds;
+mod outage;
 mod pace;
 mod pass_through;
 mod requests;

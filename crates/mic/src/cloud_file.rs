@@ -152,6 +152,7 @@ mod tests {
         (end, own, log)
     }
 
+    /// W-27.
     #[tokio::test(start_paused = true)]
     async fn a_change_counts_once_it_stands_still_and_half_a_file_never() {
         let folder = tempfile::tempdir().unwrap();
@@ -177,6 +178,7 @@ mod tests {
         end.begin();
     }
 
+    /// W-27.
     #[tokio::test(start_paused = true)]
     async fn the_swap_of_a_link_is_seen_and_a_new_identity_of_our_own_is_told() {
         let folder = tempfile::tempdir().unwrap();

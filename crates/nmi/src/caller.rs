@@ -41,6 +41,22 @@ pub(crate) async fn find(
 ) -> Result<Found, Refusal> {
     // A dual-stack listener sees IPv4 pods under mapped addresses.
     let address = address.to_canonical();
+    if snapshots.borrow().complete
+        && neighbours.doubt(address).is_none()
+        && let Owner::One(resident) = snapshots.borrow_and_update().owner(address)
+    {
+        return Ok(Found { resident, by_lookup: false });
+    }
+    Box::pin(search(address, snapshots, lookup, neighbours)).await
+}
+
+/// Finds the pod at `address` as soon as it can be told.
+async fn search(
+    address: IpAddr,
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+    lookup: &Lookup,
+    neighbours: &Neighbours,
+) -> Result<Found, Refusal> {
     in_step(snapshots).await?;
     let lagging = Instant::now() + LAG;
     loop {
@@ -121,9 +137,6 @@ async fn ask(address: IpAddr, doubt: Option<Doubt>, lookup: &Lookup) -> Result<A
 
 /// Waits until the watches have told all that exists.
 pub(crate) async fn in_step(snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> Result<(), Refusal> {
-    if snapshots.borrow().complete {
-        return Ok(());
-    }
     match tokio::time::timeout(START, snapshots.wait_for(|snapshot| snapshot.complete)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Refusal::not_yet(

@@ -125,7 +125,9 @@ impl Source {
             Ok(IdentityKind::Managed { resource_id, client_id }) => {
                 self.managed(identity, resource_id, client_id, resource, asker).await
             }
-            Ok(IdentityKind::ServicePrincipal { .. }) => self.principal(identity, resource, asker).await,
+            Ok(IdentityKind::ServicePrincipal { .. }) => {
+                Box::pin(self.principal(identity, resource, asker)).await
+            }
             Err(invalid) => Err(unusable(format!("AzureIdentity {} cannot be used: {invalid}", identity.id))),
         }
     }

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use http::{Request, Response};
 use http_body_util::Full as Whole;
 use hyper::body::Incoming;
@@ -125,8 +126,7 @@ impl Server {
                 Some(ended) = connections.join_next() => self.report(ended),
                 (stream, peer) = door.next(|| listener.accept()) => match crowd.enter(peer.ip()) {
                     Ok(place) => {
-                        let connection = self.connection(stream, peer, &graceful, handler.clone());
-                        connections.spawn(with(place, connection));
+                        connections.spawn(self.connection(stream, peer, place, &graceful, handler.clone()));
                     }
                     Err(full) => self.turn_away(stream, peer, full),
                 },
@@ -136,10 +136,12 @@ impl Server {
         self.drain_connections(graceful, connections).await;
     }
 
+    /// One connection, which leaves its place when it ends.
     fn connection<H, F>(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
+        place: Place,
         graceful: &GracefulShutdown,
         handler: H,
     ) -> impl Future<Output = ()> + Send + 'static
@@ -147,10 +149,9 @@ impl Server {
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
         F: Future<Output = Response<Whole<Bytes>>> + Send + 'static,
     {
-        let service = service_fn(move |request| {
-            let response = handler(request, peer);
-            async move { Ok::<_, Infallible>(response.await) }
-        });
+        // Here and below `map` and not an `async` block, which would hold its future twice: once to take it in, once
+        // to wait for it. Answering is a large one, and moved for each request.
+        let service = service_fn(move |request| handler(request, peer).map(Ok::<_, Infallible>));
         // Answers are small and whole: they must not wait for more bytes to fill a segment.
         let _ = stream.set_nodelay(true);
         let connection = http1::Builder::new()
@@ -160,11 +161,12 @@ impl Server {
             .serve_connection(TokioIo::new(Patient::new(stream, self.read_timeout)), service);
         let connection = graceful.watch(connection);
         let name = self.name;
-        async move {
-            if let Err(error) = connection.await {
+        connection.map(move |outcome| {
+            if let Err(error) = outcome {
                 tracing::debug!(server = name, %peer, %error, "connection ended early");
             }
-        }
+            drop(place);
+        })
     }
 
     /// Says why and hangs up. Nothing is waited for: whoever opens too many connections may not read, either.
@@ -212,12 +214,6 @@ impl Server {
             tracing::error!(server = self.name, %error, "a handler failed; its connection was closed");
         }
     }
-}
-
-/// The connection, which leaves its place when it ends.
-async fn with(place: Place, connection: impl Future<Output = ()>) {
-    connection.await;
-    drop(place);
 }
 
 /// What a client reads for which there is no room, if it reads anything.

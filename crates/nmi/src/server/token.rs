@@ -89,12 +89,12 @@ impl Server {
                     }
                 }
                 Look::UntilChange(wait) => {
-                    if !self.hold(&wait, None, record.begun()).await {
+                    if !Box::pin(self.hold(&wait, None, record.begun())).await {
                         return Decided::Refuse(wait.given_up());
                     }
                 }
                 Look::After(wait, pause) => {
-                    if !self.hold(&wait, Some(pause), record.begun()).await {
+                    if !Box::pin(self.hold(&wait, Some(pause), record.begun())).await {
                         return Decided::Refuse(wait.given_up());
                     }
                 }
@@ -113,7 +113,7 @@ impl Server {
         match self.judge(seen, resident, wanted) {
             Answer::Serve(choice) => self.serve(manner, choice, resident, wanted, record).await,
             Answer::Find(choices, otherwise) => {
-                let found = self.find(manner, &choices, resident, wanted, record).await;
+                let found = Box::pin(self.find(manner, &choices, resident, wanted, record)).await;
                 found.unwrap_or_else(|| otherwise.into())
             }
             Answer::PassThrough => Look::PassThrough,
@@ -283,11 +283,10 @@ fn flag(choice: Choice<'_>, resident: &Resident, cached: bool, record: &mut Reco
 }
 
 fn body(manner: Manner, kept: &Arc<Kept>, left: Duration) -> Reply {
-    let body = match manner {
-        Manner::Guest(_) => kept.body(left),
-        Manner::Host => kept.host_body(left),
-    };
-    reply::json(StatusCode::OK, body)
+    match manner {
+        Manner::Guest(_) => reply::json(StatusCode::OK, kept.body(left)),
+        Manner::Host => reply::json(StatusCode::OK, kept.host_body(left)),
+    }
 }
 
 // === impl Look ===

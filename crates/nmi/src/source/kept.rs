@@ -1,10 +1,12 @@
 //! What is kept of a token, so that a cached one is answered by copying bytes?
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use podid_azure::token::Token;
 use podid_core::ids::{ClientId, PrincipalId};
 use secrecy::ExposeSecret;
@@ -19,6 +21,8 @@ pub(crate) struct Kept {
     /// The client id, as JSON.
     client_id: String,
     principal: Option<PrincipalId>,
+    /// The body that was sent last, and the seconds in it: most of the requests of a busy second share one.
+    sent: Mutex<Option<(u64, Bytes)>>,
 }
 
 /// The fields behind `expires_in`, in the original's order, then the client id, which IMDS tells too.
@@ -66,21 +70,34 @@ impl Kept {
         let tail = serde_json::to_string(&tail).unwrap_or_default().replacen('{', "\",", 1);
         let client_id = serde_json::to_string(client_id).unwrap_or_default();
         let principal = principal(access_token);
-        Self { token, head, tail, client_id, principal }
+        Self { token, head, tail, client_id, principal, sent: Mutex::default() }
     }
 
     /// The body that IMDS would send now, when the token has `left` to live.
-    pub(crate) fn body(&self, left: Duration) -> String {
+    pub(crate) fn body(&self, left: Duration) -> Bytes {
+        let seconds = left.as_secs();
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*sent {
+            Some((same, body)) if *same == seconds => body.clone(),
+            _ => {
+                let body = Bytes::from(self.render(seconds));
+                *sent = Some((seconds, body.clone()));
+                body
+            }
+        }
+    }
+
+    fn render(&self, seconds: u64) -> String {
         let mut body = String::with_capacity(self.head.len() + self.tail.len() + 20);
         body.push_str(&self.head);
-        body.push_str(&left.as_secs().to_string());
+        body.push_str(&seconds.to_string());
         body.push_str(&self.tail);
         body
     }
 
     /// The body of the host token route (peer contract §4.7).
     pub(crate) fn host_body(&self, left: Duration) -> String {
-        format!(r#"{{"token":{},"clientid":{}}}"#, self.body(left), self.client_id)
+        format!(r#"{{"token":{},"clientid":{}}}"#, self.render(left.as_secs()), self.client_id)
     }
 
     /// The object id that the token itself names.
@@ -135,9 +152,9 @@ mod tests {
     #[test]
     fn expires_in_is_the_life_left_now_and_never_empty() {
         let kept = kept("t0ken", "");
-        for seconds in [0, 1, 86_399] {
+        for seconds in [86_399, 1, 1, 0] {
             let body: serde_json::Value =
-                serde_json::from_str(&kept.body(Duration::from_secs(seconds))).unwrap();
+                serde_json::from_slice(&kept.body(Duration::from_secs(seconds))).unwrap();
             assert_eq!(body["expires_in"], seconds.to_string());
         }
     }
@@ -155,13 +172,14 @@ mod tests {
     #[test]
     fn what_the_source_says_of_the_client_id_is_repeated() {
         let body = kept("t", r#","client_id":"from-imds""#).body(Duration::ZERO);
+        let body = std::str::from_utf8(&body).unwrap();
         assert!(body.contains(r#""client_id":"from-imds""#), "{body}");
     }
 
     #[test]
     fn a_resource_cannot_break_out_of_its_string() {
         let body = kept("t", r#","resource":"r\",\"access_token\":\"forged""#).body(Duration::ZERO);
-        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["access_token"], "t");
     }
 

@@ -1,6 +1,6 @@
 //! What does each SDK send, what does it read in a token, and what does it do when it gets none?
 //!
-//! Recorded from the versions that docs/reference/sdks.md lists; of .NET the source was read.
+//! Recorded from the versions that docs/reference/sdks.md lists; of .NET and C++ the sources were read.
 
 /// An SDK as a server meets it.
 #[derive(Debug)]
@@ -280,6 +280,17 @@ pub(super) const ALL: &[Sdk] = &[
         end: End::Last,
         pauses: &[1.0, 2.0, 4.0],
         obeys: false,
+        ..PYTHON
+    },
+    Sdk {
+        name: "C++",
+        // It keeps parameters and headers sorted.
+        query: ["api-version", "selector", "resource"],
+        headers: &[HOST, "User-Agent: azsdk-cpp-identity/1.13.0 (Linux)", "x-ms-client-request-id: 7b3c"],
+        // In a default credential the token request itself is the probe; it has a second to connect.
+        probe: None,
+        pauses: &[0.8, 1.6, 3.2],
+        after_429: false,
         ..PYTHON
     },
 ];

@@ -54,8 +54,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
         if !run.wait().context("cannot wait for cargo bench")?.success() {
             return Ok(ExitCode::FAILURE);
         }
-        if !options.quick {
-            page::write(workspace, &bench.to_string(), &told)?;
+        if !options.quick && page::write(workspace, &bench.to_string(), &told)? {
             page::write(workspace, "machine", &machine::describe(workspace)?)?;
         }
     }

@@ -11,15 +11,14 @@ use crate::workspace::Workspace;
 const PAGE: &str = "docs/performance.md";
 const END: &str = "<!-- end -->";
 
-/// Puts `figures` where the page has a place called `name`, if it has one.
-pub(crate) fn write(workspace: &Workspace, name: &str, figures: &str) -> anyhow::Result<()> {
+/// Puts `figures` where the page has a place called `name`, and says whether it has one.
+pub(crate) fn write(workspace: &Workspace, name: &str, figures: &str) -> anyhow::Result<bool> {
     let path = workspace.root.join(PAGE);
     let page = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
-    if let Some(page) = replaced(&page, name, figures)? {
-        fs::write(&path, page).with_context(|| format!("cannot write {PAGE}"))?;
-        eprintln!("wrote the figures of {name} to {PAGE}");
-    }
-    Ok(())
+    let Some(page) = replaced(&page, name, figures)? else { return Ok(false) };
+    fs::write(&path, page).with_context(|| format!("cannot write {PAGE}"))?;
+    eprintln!("wrote the figures of {name} to {PAGE}");
+    Ok(true)
 }
 
 /// The page with other figures of `name`; none if it has no place for them.

@@ -33,16 +33,13 @@ impl Figures {
 /// A row for each server, compared with the first.
 pub(crate) fn table(all: &[Figures]) -> String {
     let mut table = String::new();
-    writeln!(
-        table,
-        "{:<18} {:>12} {:>8} {:>12} {:>12} {:>8}",
-        "", "CPU/request", "ratio", "p50", "p99", "ratio"
-    )
-    .unwrap();
+    table.push_str(
+        "| server | CPU per request | ratio | p50 | p99 | ratio |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
     for figures in all {
         writeln!(
             table,
-            "{:<18} {:>9.2} µs {:>8.2} {:>9.0} µs {:>9.0} µs {:>8.2}",
+            "| {} | {:.1} µs | {:.2} | {:.0} µs | {:.0} µs | {:.2} |",
             figures.name,
             micros(&figures.cpu),
             ratio(&figures.cpu, &all[0].cpu),

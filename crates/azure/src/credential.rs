@@ -121,7 +121,9 @@ impl Credential {
 impl Source {
     async fn fetch(&self, resource: String) -> Result<Token, Error> {
         match self {
-            Self::Managed { imds, by } => Ok(imds.token(&ImdsQuery { resource, by: by.clone() }).await?),
+            Self::Managed { imds, by } => {
+                Ok(imds.token(&ImdsQuery { resource, by: by.clone(), fresh: false }).await?)
+            }
             Self::Principal { entra, cloud, tenant, client_id, proof } => {
                 let query = EntraQuery {
                     authority: cloud.endpoints.authority.clone(),

@@ -39,6 +39,8 @@ pub struct ImdsQuery {
     pub resource: String,
     /// Whose token.
     pub by: Selector,
+    /// Whether IMDS shall look into no cache of its own (`bypass_cache`).
+    pub fresh: bool,
 }
 
 /// Which of the machine's identities is meant.
@@ -138,6 +140,9 @@ impl ImdsQuery {
             Selector::ObjectId(id) => query.append_pair("object_id", id.as_str()),
             Selector::None => &mut query,
         };
+        if self.fresh {
+            query.append_pair("bypass_cache", "true");
+        }
         query.finish()
     }
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use podid_core::retry::Policy;
-use podid_core::token::{self, Decision, Moment};
+use podid_core::token::{self, Decision, Entry, Moment};
 use tokio_util::task::TaskTracker;
 
 use self::flight::Flight;
@@ -51,6 +51,16 @@ pub struct Settings {
     /// How long a source is left alone after failures in a row (`attempts` is not used: a new caller is a new
     /// reason to ask). `Retry-After` lengthens that, by `patience` at most.
     pub backoff: Policy,
+}
+
+/// Which token is good enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Want {
+    /// Any that lives.
+    #[default]
+    Any,
+    /// One that is not older than [`token::FRESH`], if the source gives one.
+    Fresh,
 }
 
 /// What [`Tokens::get`] found.
@@ -123,7 +133,7 @@ where
     where
         Fetched: Future<Output = Result<V, E>> + Send + 'static,
     {
-        self.get_if(key, || Ok(()), |()| fetch()).await
+        self.get_if(key, Want::Any, || Ok(()), |()| fetch()).await
     }
 
     /// The same, where a fetch begins only if `admit` allows it, with what that gives.
@@ -133,6 +143,7 @@ where
     pub async fn get_if<P, Fetched>(
         &self,
         key: &K,
+        want: Want,
         admit: impl FnOnce() -> Result<P, Failure<E>>,
         fetch: impl FnOnce(P) -> Fetched,
     ) -> Result<Served<V>, Failure<E>>
@@ -140,10 +151,10 @@ where
         Fetched: Future<Output = Result<V, E>> + Send + 'static,
     {
         let now = self.inner.clock.now();
-        if let Some(served) = self.inner.peek(key, now) {
+        if let Some(served) = self.inner.peek(key, want, now) {
             return Ok(served);
         }
-        let mut landing = match self.inner.step(key, now, admit, fetch) {
+        let mut landing = match self.inner.step(key, want, now, admit, fetch) {
             Step::Serve(served) => return Ok(served),
             Step::Refuse(failure) => return Err(failure),
             Step::Wait(landing) => landing,
@@ -208,11 +219,11 @@ where
     E: SourceError + Send + Sync + 'static,
 {
     /// The usual case: a token that can be served as it is.
-    fn peek(&self, key: &K, now: Moment) -> Option<Served<V>> {
+    fn peek(&self, key: &K, want: Want, now: Moment) -> Option<Served<V>> {
         let slots = self.read();
         let slot = slots.get(key)?;
         slot.touch(now);
-        match token::decide(&slot.entry(), now) {
+        match want.decide(&slot.entry(), now) {
             Decision::Fresh => slot.serve(now),
             _ => None,
         }
@@ -222,6 +233,7 @@ where
     fn step<P, Fetched>(
         self: &Arc<Self>,
         key: &K,
+        want: Want,
         now: Moment,
         admit: impl FnOnce() -> Result<P, Failure<E>>,
         fetch: impl FnOnce(P) -> Fetched,
@@ -233,7 +245,7 @@ where
             let mut slots = self.write();
             let mut departing = None;
             let known = slots.get(key);
-            let decision = known.map_or(Decision::Fetch, |slot| token::decide(&slot.entry(), now));
+            let decision = known.map_or(Decision::Fetch, |slot| want.decide(&slot.entry(), now));
             if matches!(decision, Decision::Fetch | Decision::RefreshAhead) {
                 match admit() {
                     Ok(admitted) => departing = Some(admitted),
@@ -265,6 +277,17 @@ where
             self.tasks.spawn(flight.fly(fetch(admitted)));
         }
         step.unwrap_or(Step::Refuse(Failure::Abandoned))
+    }
+}
+
+// === impl Want ===
+
+impl Want {
+    fn decide(self, entry: &Entry, now: Moment) -> Decision {
+        match self {
+            Self::Any => token::decide(entry, now),
+            Self::Fresh => token::decide_anew(entry, now),
+        }
     }
 }
 

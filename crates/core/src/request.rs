@@ -64,6 +64,8 @@ pub struct TokenRequest {
     pub resource: String,
     /// Which identity.
     pub selector: Selector,
+    /// `bypass_cache=true`: not one from a cache, because its audience refused that one.
+    pub fresh: bool,
 }
 
 /// How a caller names the identity that it wants.

@@ -12,6 +12,10 @@ use jiff::Timestamp;
 /// (some SDKs throw away what has less than five minutes).
 pub const FLOOR: Duration = Duration::from_mins(5);
 
+/// How old a token must be to be replaced because a caller wants one from no cache. So many callers who
+/// want that at once are one question, and a caller who always wants it asks once in this time.
+pub const FRESH: Duration = Duration::from_mins(1);
+
 /// How long after its backoff a failure still counts as news of the source.
 const NEWS: Duration = Duration::from_mins(1);
 
@@ -79,6 +83,25 @@ pub fn decide(entry: &Entry, now: Moment) -> Decision {
         }
         _ if entry.fetching => Decision::Join,
         _ => backing_off.map_or(Decision::Fetch, Decision::Expired),
+    }
+}
+
+/// The same for a caller whose audience refused the token it had: one that is older than [`FRESH`] is
+/// replaced before it is served, unless the source just failed.
+pub fn decide_anew(entry: &Entry, now: Moment) -> Decision {
+    let decision = decide(entry, now);
+    let is_old = entry.life.is_some_and(|life| life.age(now) >= FRESH);
+    match decision {
+        Decision::Fresh | Decision::RefreshAhead if is_old => {
+            if entry.fetching {
+                Decision::Join
+            } else if entry.failed_until.is_some_and(|until| now.steady < until) {
+                Decision::Fresh
+            } else {
+                Decision::Fetch
+            }
+        }
+        decision => decision,
     }
 }
 
@@ -161,6 +184,19 @@ mod tests {
         for (second, decision) in cases {
             assert_eq!(decide(&holding(day_long()), at(second)), decision, "{second}");
         }
+    }
+
+    #[test]
+    fn who_bypasses_the_cache_gets_a_token_of_this_minute_and_asks_no_source_that_just_failed() {
+        let anew = |entry: Entry, second| decide_anew(&entry, at(second));
+        assert_eq!(anew(Entry::default(), 0), Decision::Fetch);
+        assert_eq!(anew(holding(day_long()), 59), Decision::Fresh);
+        assert_eq!(anew(holding(day_long()), 60), Decision::Fetch);
+        assert_eq!(anew(Entry { fetching: true, ..holding(day_long()) }, 60), Decision::Join);
+        let failed = Entry { failed_until: Some(Duration::from_secs(100)), ..holding(day_long()) };
+        assert_eq!(anew(failed, 99), Decision::Fresh);
+        assert_eq!(anew(failed, 100), Decision::Fetch);
+        assert_eq!(anew(Entry { life: None, ..failed }, 99), Decision::Expired(Duration::from_secs(1)));
     }
 
     #[test]

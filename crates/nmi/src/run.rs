@@ -125,6 +125,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     tasks.spawn("probes", serve_probes(probes, drained.clone(), probe));
     tasks.spawn("metrics", serve_metrics(scrapes, drained.clone(), Arc::new(registry)));
     tasks.spawn("world", world.run(drained.clone()));
+    tasks.spawn("token cache", server.clone().tidy(drained.clone()));
     tasks.spawn("neighbours", neighbour_notices.run(drained.clone()));
     tasks.spawn("redirect self-test", proof);
     if let Some(follower) = follower {

@@ -12,6 +12,7 @@ mod token;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request as HttpRequest;
@@ -42,6 +43,9 @@ const TOKEN_ROUTE: &str = "/metadata/identity/oauth2/token";
 
 /// The host token route, likewise.
 const HOST_TOKEN_ROUTE: &str = "/host/token/";
+
+/// How long changes are gathered before tokens are forgotten.
+const TIDY: Duration = Duration::from_secs(1);
 
 /// Everything that answering takes. Cheap to clone.
 #[derive(Clone)]
@@ -87,6 +91,22 @@ impl Server {
         peer: SocketAddr,
     ) -> impl Future<Output = Reply> + Send + use<B> {
         self.clone().answer(request, peer.ip())
+    }
+
+    /// Forgets tokens that nobody needs any more, whenever the cluster changes, until `end` begins.
+    pub(crate) async fn tidy(mut self, end: Shutdown) {
+        loop {
+            tokio::select! {
+                () = end.begun() => return,
+                changed = self.snapshots.changed() => if changed.is_err() { return end.begun().await },
+            }
+            let snapshot = self.snapshots.borrow_and_update().clone();
+            if snapshot.complete {
+                self.parts.source.forget_all_but(&snapshot);
+            }
+            // Changes come in bursts.
+            tokio::time::sleep(TIDY).await;
+        }
     }
 
     async fn answer<B: Carried>(self, request: HttpRequest<B>, peer: IpAddr) -> Reply {

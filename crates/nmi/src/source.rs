@@ -3,6 +3,7 @@
 //! One file per source, behind one cache. Whether the caller may have the token is not asked here:
 //! it was decided for this very request before (design §4).
 
+mod forget;
 mod kept;
 mod managed;
 mod principal;
@@ -17,9 +18,10 @@ use podid_azure::cloud::Authority;
 use podid_azure::entra::Entra;
 use podid_azure::imds::Imds;
 use podid_azure::pace::{Place, Refused};
-use podid_azure::tokens::{Failure, Served, Settings, SourceError, Tokens};
+use podid_azure::tokens::{Failure, Served, Settings, SourceError, Tokens, Want};
 use podid_core::facts::{Identity, IdentityKind};
 use podid_core::ids::{IdentityResourceId, Uid};
+use podid_core::request::TokenRequest;
 use podid_core::retry::Policy;
 use tokio_util::task::TaskTracker;
 
@@ -114,23 +116,27 @@ impl Source {
         }
     }
 
-    /// A token of `identity` for `resource`, wanted by `asker`.
+    /// A token of `identity` as `wanted`, for `asker`.
     pub(crate) async fn token(
         &self,
         identity: &Identity,
-        resource: &str,
+        wanted: &TokenRequest,
         asker: &Asker,
     ) -> Result<Served<Kept>, Failed> {
         match &identity.kind {
             Ok(IdentityKind::Managed { resource_id, client_id }) => {
-                self.managed(identity, resource_id, client_id, resource, asker).await
+                self.managed(identity, resource_id, client_id, wanted, asker).await
             }
             Ok(IdentityKind::ServicePrincipal { .. }) => {
-                Box::pin(self.principal(identity, resource, asker)).await
+                Box::pin(self.principal(identity, wanted, asker)).await
             }
             Err(invalid) => Err(unusable(format!("AzureIdentity {} cannot be used: {invalid}", identity.id))),
         }
     }
+}
+
+fn want(wanted: &TokenRequest) -> Want {
+    if wanted.fresh { Want::Fresh } else { Want::Any }
 }
 
 /// A failure that no cache has to remember.

@@ -10,7 +10,7 @@ const ID: &str =
     "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/a(1)";
 
 fn query(by: Selector) -> ImdsQuery {
-    ImdsQuery { resource: "https://vault.azure.net/?a&b".to_owned(), by }
+    ImdsQuery { resource: "https://vault.azure.net/?a&b".to_owned(), by, fresh: false }
 }
 
 #[tokio::test]

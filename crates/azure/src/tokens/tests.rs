@@ -308,3 +308,59 @@ async fn a_fetch_that_dies_fails_its_callers_and_the_next_one_tries_anew() {
     assert!(matches!(stage.cache.get(&"a", fetch).await, Err(Failure::Abandoned)));
     assert_eq!(stage.text("a").await, "1");
 }
+
+impl Stage {
+    async fn fresh(&self) -> String {
+        let source = self.source.clone();
+        let fetch = move |()| async move { source.fetch().await };
+        let served = self.cache.get_if(&"a", Want::Fresh, || Ok(()), fetch).await.unwrap();
+        served.value.access_token.expose_secret().to_owned()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_bypasses_the_cache_gets_a_new_token_once_a_minute_and_all_others_get_that_too() {
+    let stage = Stage::day_long();
+    assert_eq!(stage.text("a").await, "1");
+    assert_eq!(stage.fresh().await, "1", "it is of this minute");
+    advance(Duration::from_mins(1)).await;
+    let told = join_all((0..20).map(|_| stage.fresh())).await;
+    assert_eq!(told, vec!["2"; 20]);
+    assert_eq!(stage.text("a").await, "2");
+    for _ in 0..600 {
+        advance(Duration::from_secs(1)).await;
+        stage.fresh().await;
+    }
+    assert!(stage.asked() <= 12, "{}", stage.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_bypasses_the_cache_while_the_source_is_down_gets_what_lives() {
+    let stage = Stage::day_long();
+    stage.text("a").await;
+    advance(HOUR).await;
+    stage.break_source(Some(Duration::from_mins(2)));
+    assert_eq!(stage.fresh().await, "1");
+    assert_eq!(stage.fresh().await, "1");
+    assert_eq!(stage.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_fetched_for_what_nobody_asks_for() {
+    let stage = Stage::day_long();
+    stage.text("a").await;
+    sleep(48 * HOUR).await;
+    assert_eq!(stage.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_is_not_admitted_leaves_no_trace_and_the_next_one_may_be() {
+    let stage = Stage::new(Settings { capacity: 1, ..Settings::default() }, Duration::ZERO, 24 * HOUR);
+    stage.text("kept").await;
+    let refused = || Failure::Source { error: Arc::new(Broken(None)), retry_after: Duration::from_secs(9) };
+    let fetch = |()| async { Err(Broken(None)) };
+    let told = stage.cache.get_if(&"a", Want::Any, || Err::<(), _>(refused()), fetch).await;
+    assert!(matches!(told, Err(Failure::Source { .. })));
+    assert!(stage.get("kept").await.unwrap().cached, "nothing made room for it");
+    assert_eq!(stage.text("a").await, "2");
+}

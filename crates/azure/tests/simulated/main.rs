@@ -72,7 +72,8 @@ async fn an_unknown_resource_is_refused_with_its_number() {
     let error = with_secret(&scene).token("https://nowhere.example").await.unwrap_err().to_string();
     assert!(error.contains("AADSTS500011"), "{error}");
     let imds = Imds::new(http(), &scene.imds);
-    let query = ImdsQuery { resource: "https://nowhere.example".to_owned(), by: Selector::None };
+    let query =
+        ImdsQuery { resource: "https://nowhere.example".to_owned(), by: Selector::None, fresh: false };
     let error = imds.token(&query).await.unwrap_err();
     assert!(matches!(error, imds::Error::Refused { .. }), "{error}");
 }
@@ -83,7 +84,7 @@ async fn the_machine_gives_tokens_of_what_is_on_it() {
         return play("the_machine_gives_tokens_of_what_is_on_it").await;
     };
     let imds = Imds::new(http(), &scene.imds);
-    let ask = |by| ImdsQuery { resource: VAULT.to_owned(), by };
+    let ask = |by| ImdsQuery { resource: VAULT.to_owned(), by, fresh: true };
     let node = ClientId::parse(&scene.node_identity).unwrap();
     let token = imds.token(&ask(Selector::ClientId(node.clone()))).await.unwrap();
     assert_eq!((token.client_id, token.resource.as_str()), (Some(node), VAULT));
@@ -113,7 +114,8 @@ async fn an_identity_is_put_on_a_scale_set_and_taken_off() {
     assert_eq!(after.present.identities[&spare], ClientId::parse(&scene.spare_client).ok());
 
     let imds = Imds::new(http(), &scene.imds);
-    let query = ImdsQuery { resource: VAULT.to_owned(), by: Selector::ResourceId(spare.clone()) };
+    let query =
+        ImdsQuery { resource: VAULT.to_owned(), by: Selector::ResourceId(spare.clone()), fresh: false };
     imds.token(&query).await.unwrap();
 
     let remove = Patch { kind: Kind::User, add: vec![], remove: vec![spare.clone()] };

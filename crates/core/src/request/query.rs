@@ -18,9 +18,10 @@ pub(super) enum Unfit {
 }
 
 /// Reads a query. Names are compared without case, the order is free, and what is unknown
-/// (`api-version`, `bypass_cache`, …) decides nothing.
+/// (`api-version`, …) decides nothing.
 pub(super) fn token(query: &str) -> Result<TokenRequest, Unfit> {
     let (mut resource, mut client, mut arm, mut principal) = (None, None, None, None);
+    let mut fresh = false;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         let slot = if is("resource") {
@@ -32,6 +33,8 @@ pub(super) fn token(query: &str) -> Result<TokenRequest, Unfit> {
         } else if is("object_id") {
             &mut principal
         } else {
+            // Another value of it is one that no SDK sends, and no reason to refuse a token.
+            fresh |= is("bypass_cache") && value.eq_ignore_ascii_case("true");
             continue;
         };
         if slot.replace(value).is_some() {
@@ -44,7 +47,7 @@ pub(super) fn token(query: &str) -> Result<TokenRequest, Unfit> {
     if resource.len() > LONGEST_RESOURCE {
         return Err(wrong(format!("The parameter resource is longer than {LONGEST_RESOURCE} bytes.")));
     }
-    Ok(TokenRequest { resource: resource.into_owned(), selector: selector(client, arm, principal)? })
+    Ok(TokenRequest { resource: resource.into_owned(), selector: selector(client, arm, principal)?, fresh })
 }
 
 fn selector(

@@ -34,7 +34,11 @@ fn selector(query: &str) -> Selector {
 #[test]
 fn the_token_route_is_metadata_in_any_case_and_the_rest_as_written() {
     for path in [TOKEN, "/metadata/identity/oauth2/token/", "/METADATA/identity/oauth2/token"] {
-        let wanted = TokenRequest { resource: "https://vault.azure.net".into(), selector: Selector::Any };
+        let wanted = TokenRequest {
+            resource: "https://vault.azure.net".into(),
+            selector: Selector::Any,
+            fresh: false,
+        };
         let target = format!("{path}?api-version=2018-02-01&resource=https%3A%2F%2Fvault.azure.net");
         assert_eq!(ask(&target), Request::Token(wanted), "{path}");
     }
@@ -216,7 +220,7 @@ fn the_host_token_route_is_off_unless_switched_on() {
     let headers = [("podns", "default"), ("podname", "demo")];
     assert_eq!(refusal(ask_with("/host/token/?resource=r", &headers, RULES)).status, 403);
     let on = Rules { host_token_route: true, ..RULES };
-    let token = TokenRequest { resource: "r".into(), selector: Selector::Any };
+    let token = TokenRequest { resource: "r".into(), selector: Selector::Any, fresh: false };
     let wanted = Request::HostToken { pod: ObjectRef::new("default", "demo"), token };
     assert_eq!(ask_with("/host/token/?resource=r", &headers, on), wanted);
     assert_eq!(refusal(ask_with("/host/token/?resource=r", &headers[..1], on)).status, 400);
@@ -357,5 +361,21 @@ proptest! {
     ) {
         let target = format!("{}?resource=r", disguise(path, at, how));
         prop_assert!(matches!(ask(&target), Request::Refuse(_)), "{}", target);
+    }
+}
+
+#[test]
+fn bypass_cache_asks_for_a_fresh_token_with_the_value_true_only() {
+    let fresh = |query: &str| query::token(&format!("resource=r{query}")).is_ok_and(|token| token.fresh);
+    let cases = [
+        ("", false),
+        ("&bypass_cache=true", true),
+        ("&BYPASS_CACHE=True", true),
+        ("&bypass_cache=false", false),
+        ("&bypass_cache=", false),
+        ("&bypass_cache", false),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(fresh(query), expected, "{query}");
     }
 }

@@ -177,7 +177,7 @@ impl Server {
         // In this order: an answer that is there needs no timer.
         tokio::select! {
             biased;
-            answer = self.parts.source.token(choice.identity, &wanted.resource, asker) => answer,
+            answer = self.parts.source.token(choice.identity, wanted, asker) => answer,
             () = tokio::time::sleep_until(record.begun() + LONGEST_HOLD) => Err(Failed::Abandoned),
             () = self.drained() => Err(Failed::Abandoned),
         }

@@ -10,9 +10,10 @@ use podid_azure::pace::Place;
 use podid_azure::tokens::{Failure, Served};
 use podid_core::facts::Identity;
 use podid_core::ids::{ClientId, IdentityResourceId};
+use podid_core::request::TokenRequest;
 use tokio::time::Instant;
 
-use super::{Kept, Key, Source, place, unusable};
+use super::{Kept, Key, Source, place, unusable, want};
 use crate::pace::{Asker, LONGEST_PAUSE, Part, UNTOLD};
 
 /// The original's name of this call (peer contract §6).
@@ -24,14 +25,18 @@ impl Source {
         identity: &Identity,
         id: &IdentityResourceId,
         client_id: &ClientId,
-        resource: &str,
+        wanted: &TokenRequest,
         asker: &Asker,
     ) -> Result<Served<Kept>, Failure<super::Error>> {
-        let key = Key::Managed { id: id.clone(), resource: resource.to_owned() };
+        let key = Key::Managed { id: id.clone(), resource: wanted.resource.clone() };
         let line = self.paces.imds(Part::Tokens);
         let admit = || place(line.enter(asker));
         let fetch = |mut place: Place<Asker>| {
-            let query = ImdsQuery { resource: resource.to_owned(), by: Selector::ResourceId(id.clone()) };
+            let query = ImdsQuery {
+                resource: wanted.resource.clone(),
+                by: Selector::ResourceId(id.clone()),
+                fresh: wanted.fresh,
+            };
             let (imds, metrics, claimed) = (self.imds.clone(), self.metrics.clone(), client_id.clone());
             let line = line.clone();
             async move {
@@ -45,7 +50,7 @@ impl Source {
                 Ok(Kept::new(answer?, &claimed))
             }
         };
-        let served = self.tokens.get_if(&key, admit, fetch).await?;
+        let served = self.tokens.get_if(&key, want(wanted), admit, fetch).await?;
         // Behind the cache: another AzureIdentity may claim another client id for the same resource id.
         let told = served.value.as_ref().as_ref().client_id.as_ref();
         if told == Some(client_id) {

@@ -6,9 +6,10 @@ use podid_azure::pace::Place;
 use podid_azure::tokens::{Failure, Served};
 use podid_core::facts::{Identity, IdentityKind};
 use podid_core::ids::ObjectRef;
+use podid_core::request::TokenRequest;
 use tokio::time::Instant;
 
-use super::{Error, Kept, Key, Source, place, unusable};
+use super::{Error, Kept, Key, Source, place, unusable, want};
 use crate::pace::Asker;
 
 /// The original's name of this call (peer contract §6).
@@ -18,7 +19,7 @@ impl Source {
     pub(super) async fn principal(
         &self,
         identity: &Identity,
-        resource: &str,
+        wanted: &TokenRequest,
         asker: &Asker,
     ) -> Result<Served<Kept>, Failure<Error>> {
         let Ok(IdentityKind::ServicePrincipal { client_id, tenant, secret, credential, authority, .. }) =
@@ -37,13 +38,13 @@ impl Source {
             spec_hash: identity.spec_hash,
             secret: read.uid.clone(),
             version: read.version.clone(),
-            resource: resource.to_owned(),
+            resource: wanted.resource.clone(),
         };
         let query = EntraQuery {
             authority,
             tenant: tenant.to_string(),
             client_id: client_id.as_str().to_owned(),
-            resource: resource.to_owned(),
+            resource: wanted.resource.clone(),
         };
         let (entra, metrics, client_id) = (self.entra.clone(), self.metrics.clone(), client_id.clone());
         let admit = || place(self.paces.entra.enter(asker));
@@ -54,7 +55,7 @@ impl Source {
             metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
             Ok(Kept::new(answer?, &client_id))
         };
-        self.tokens.get_if(&key, admit, fetch).await
+        self.tokens.get_if(&key, want(wanted), admit, fetch).await
     }
 
     fn authority(&self, named: Option<&str>) -> Result<Authority, String> {

@@ -286,3 +286,38 @@ async fn w40_a_missing_secret_is_final_and_named() {
     assert_eq!((told.status, told.after.as_millis()), (400, 0));
     assert!(told.reason().contains("Secret shop/credential does not exist"), "{}", told.reason());
 }
+
+#[tokio::test(start_paused = true)]
+async fn tokens_are_forgotten_with_their_identity_or_binding() {
+    let stage = Stage::standard().await;
+    for (name, address) in [("a", "10.0.0.1"), ("b", "10.0.0.2"), ("c", "10.0.0.3")] {
+        stage.ready_pod(name, address).await;
+        assert_eq!(stage.token(address, "").await.status, 200);
+    }
+    tokio::spawn(stage.server.clone().tidy(podid_runtime::shutdown::Shutdown::new()));
+    let remembered = async || {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        stage.server.parts.source.remembered()
+    };
+    stage.cluster.apply_pod(pod("shop", "d", "10.0.0.4"));
+    assert_eq!(remembered().await, 3);
+    stage.cluster.remove_identity(ObjectRef::new("shop", "a"));
+    assert_eq!(remembered().await, 2);
+    stage.cluster.remove_binding(ObjectRef::new("shop", "b"));
+    assert_eq!(remembered().await, 1);
+    assert_eq!(stage.token("10.0.0.3", "").await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bypass_cache_reaches_imds_once_a_minute_for_an_identity_and_a_resource() {
+    let stage = Stage::standard().await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
+    for _ in 0..70 {
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(stage.token("10.0.0.1", "&bypass_cache=true").await.status, 200);
+    }
+    let seen = stage.imds.seen();
+    assert_eq!(seen.len(), 4, "the first one, and one a minute for three and a half minutes");
+    assert!(seen[1..].iter().all(|seen| seen.target.contains("bypass_cache=true")), "{seen:?}");
+}

@@ -58,7 +58,7 @@
   (list "startup-taint" $nmi.startupTaint)
   (list "allow-network-plugin-kubenet" (ternary "true" "" $nmi.allowNetworkPluginKubenet))
   (list "kubelet-config" (ternary "" $nmi.kubeletConfig (eq $nmi.kubeletConfig "/etc/default/kubelet")))
-  (list "cloud" $nmi.cloud)
+  (list "cloud" ($nmi.cloud | default (ternary "AzureStackCloud" "" .Values.mic.customCloud.enabled)))
   (list "allowed-authority" (join "," $nmi.allowedAuthorities))
   (list "custom-user-agent" .Values.customUserAgent)
   (list "log-format" $nmi.loggingFormat)

@@ -1,6 +1,7 @@
 //! The agent between a fake cluster and a fake IMDS, on a paused clock.
 
 mod callers;
+mod entra;
 mod errors;
 mod holds;
 mod outage;

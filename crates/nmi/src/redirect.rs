@@ -8,6 +8,7 @@
 mod conntrack;
 mod destination;
 mod message;
+mod original;
 mod pace;
 mod ruleset;
 mod socket;
@@ -56,6 +57,8 @@ pub struct Options {
     pub local_redirect_policy: bool,
     /// Pods do not reach the ports of `168.63.129.16` at which Azure serves a machine's own agent.
     pub block_wireserver: bool,
+    /// The chain that aad-pod-identity left among the node's rules is removed, where it can be reached.
+    pub cleanup_original: bool,
 }
 
 /// Why the redirect could not be installed, changed or removed.
@@ -142,6 +145,7 @@ impl Redirect {
         };
         info!(%metadata, %listener, protection, "redirect installed");
         redirect.cut().await;
+        original::attend(settings.options.cleanup_original).await;
         Ok(redirect)
     }
 

@@ -32,6 +32,10 @@ const HEADERS: usize = 16 + 4;
 const BATCH_BEGIN: u8 = 16;
 const BATCH_GENERATION: u16 = 1;
 
+/// The messages that end an answer, well or badly.
+const ERROR: u16 = 2;
+const END: u16 = 3;
+
 /// A netfilter socket for questions and transactions. While it lives, it owns the tables that it made.
 pub(super) struct Socket {
     inner: TokioSocket,
@@ -94,6 +98,30 @@ impl Socket {
                     0 => Ok(()),
                     code => Err(io::Error::from_raw_os_error(code.abs())),
                 };
+            }
+        }
+    }
+
+    /// Asks for all objects that fit a question and hands each answer to `each` as it came. Answers that are typed
+    /// would not do where other programs' rules are read: a crate need not know what they hold.
+    pub(super) async fn list(
+        &mut self,
+        question: impl Into<NetfilterMessageInner>,
+        mut each: impl FnMut(&Raw<'_>),
+    ) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let flags = NLM_F_REQUEST | NLM_F_DUMP;
+        self.write(&mut bytes, NetfilterProtoFamily::IPv4, 0, question, flags);
+        self.send(&bytes).await?;
+        loop {
+            let packet = timeout(PATIENCE, receive(&self.inner)).await??;
+            for message in split(&packet) {
+                let message = message?;
+                match message.kind {
+                    END => return Ok(()),
+                    ERROR => return Err(code(&message)),
+                    _ => each(&message),
+                }
             }
         }
     }
@@ -230,6 +258,12 @@ pub(super) fn split(mut packet: &[u8]) -> impl Iterator<Item = io::Result<Raw<'_
         packet = packet.get(message.whole.len().next_multiple_of(4)..).unwrap_or_default();
         Some(Ok(message))
     })
+}
+
+/// The reason in an error message: a negative number in front of the message that it answers.
+fn code(message: &Raw<'_>) -> io::Error {
+    let code = message.whole.get(16..20).and_then(|code| code.try_into().ok()).map(i32::from_ne_bytes);
+    io::Error::from_raw_os_error(code.unwrap_or_default().abs())
 }
 
 /// What a change needs so that it creates, and a rule so that it comes last.

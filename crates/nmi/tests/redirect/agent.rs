@@ -25,7 +25,7 @@ pub(crate) struct Agent {
 pub(crate) const SETTINGS: Settings = Settings {
     metadata: METADATA,
     listener: LISTENER,
-    options: Options { local_redirect_policy: false, block_wireserver: false },
+    options: Options { local_redirect_policy: false, block_wireserver: false, cleanup_original: false },
 };
 
 pub(crate) fn runtime() -> Runtime {

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use podid_nmi::redirect::{Destination, Error, Options, Redirect, Settings, decide, detect};
 
 use crate::agent::{Agent, SETTINGS, clean_up, runtime, start_process};
-use crate::intruder::{Damage, EVERY_DAMAGE, add_leftover, damage, dnat_everything, dnat_nothing};
+use crate::intruder::{
+    Damage, EVERY_DAMAGE, add_leftover, add_original, damage, delete_in_nat, dnat_everything, dnat_nothing,
+    flush_in_nat,
+};
 use crate::neighbours;
 use crate::selftest;
 use crate::world::{
@@ -33,6 +36,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("wireserver_is_closed_to_pods_and_open_to_the_node", wireserver),
     // W-10.
     ("a_leftover_of_the_original_never_sees_the_packets", leftover),
+    ("a_leftover_of_the_original_goes_when_that_is_wanted_and_nothing_else", original_removed),
     // W-10.
     ("without_the_rewriting_packets_do_not_get_past_the_node", fence),
     ("an_owned_table_cannot_be_damaged", owned_table),
@@ -190,6 +194,39 @@ fn leftover() {
     assert_eq!(world.routed.call(METADATA), Some(format!("leftover {ROUTED}")));
     let _agent = Agent::start(&world.node).expect("installed");
     assert_eq!(world.heard_by_pods(), nmi_heard());
+}
+
+fn original_removed() {
+    let world = World::new();
+    world.listen(LISTENER);
+    let elsewhere = SocketAddrV4::new(NODE, 2600);
+    world.node.serve(elsewhere, "leftover");
+    add_original(&world.node, elsewhere).expect("leftover");
+    let by_leftover = Some(format!("leftover {ROUTED}"));
+    assert_eq!(world.routed.call(METADATA), by_leftover);
+    // It never sees a packet, but it is still there.
+    let agent = Agent::start(&world.node).expect("installed");
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+    drop(agent);
+    assert!(clean_up(&world.node).expect("removed"));
+    assert_eq!(world.routed.call(METADATA), by_leftover);
+
+    let options = Options { cleanup_original: true, ..SETTINGS.options };
+    let start = || {
+        Agent::start_with(&world.node, async move || {
+            Redirect::install(Settings { options, ..SETTINGS }).await
+        })
+    };
+    let agent = start().expect("installed");
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+    drop(agent);
+    drop(start().expect("nothing is left to remove"));
+    assert!(clean_up(&world.node).expect("removed"));
+    assert_eq!(world.routed.call(METADATA), Some(format!("imds {ROUTED}")));
+    assert!(delete_in_nat(&world.node, "aad-metadata").is_err(), "the chain is gone");
+    // What is not the original's is as it was: the chain, and the jump that keeps it from being deleted.
+    assert!(delete_in_nat(&world.node, "KUBE-SERVICES").is_err(), "in use");
+    flush_in_nat(&world.node, "KUBE-SERVICES").expect("there");
 }
 
 fn fence() {

@@ -99,6 +99,54 @@ pub(crate) fn add_leftover(node: &Namespace, rule: Vec<RuleAttribute>) -> io::Re
     commit(node, vec![table, chain, NfTablesMessage::NewRule(RuleMessage { attributes })])
 }
 
+/// What the original and kube-proxy make with iptables-nft: chains in `nat`, reached by jumps. Pods are sent to `to`.
+pub(crate) fn add_original(node: &Namespace, to: SocketAddrV4) -> io::Result<()> {
+    add_leftover(node, dnat_nothing())?;
+    for (name, rule) in [("aad-metadata", dnat(to)), ("KUBE-SERVICES", jump(Verdict::Return, None))] {
+        let chain = NfTablesMessage::NewChain(ChainMessage {
+            attributes: vec![ChainAttribute::Table("nat".into()), ChainAttribute::Name(name.into())],
+        });
+        commit(
+            node,
+            vec![chain, rule_in(name, rule), rule_in("PREROUTING", jump(Verdict::Jump, Some(name)))],
+        )?;
+    }
+    Ok(())
+}
+
+/// `nft flush chain ip nat NAME`, which succeeds only where there is such a chain.
+pub(crate) fn flush_in_nat(node: &Namespace, name: &str) -> io::Result<()> {
+    let attributes = vec![RuleAttribute::Table("nat".into()), RuleAttribute::Chain(name.into())];
+    commit(node, vec![NfTablesMessage::DeleteRule(RuleMessage { attributes })])
+}
+
+/// `nft delete chain ip nat NAME`, which succeeds only where no rule leads to it.
+pub(crate) fn delete_in_nat(node: &Namespace, name: &str) -> io::Result<()> {
+    let attributes = vec![ChainAttribute::Table("nat".into()), ChainAttribute::Name(name.into())];
+    commit(node, vec![NfTablesMessage::DeleteChain(ChainMessage { attributes })])
+}
+
+fn rule_in(chain: &str, expressions: Vec<ListAttribute<ExpressionAttribute>>) -> NfTablesMessage {
+    NfTablesMessage::NewRule(RuleMessage {
+        attributes: vec![
+            RuleAttribute::Table("nat".into()),
+            RuleAttribute::Chain(chain.into()),
+            RuleAttribute::Expressions(expressions),
+        ],
+    })
+}
+
+fn jump(verdict: Verdict, to: Option<&str>) -> Vec<ListAttribute<ExpressionAttribute>> {
+    let mut attributes = vec![VerdictAttribute::Code(verdict)];
+    attributes.extend(to.map(|chain| VerdictAttribute::Chain(chain.into())));
+    let counter = Expressions::Other { expression_type: "counter".into(), attributes: vec![] };
+    let verdict = Expressions::Immediate(vec![
+        Immediate::DestinationRegister(Register::Verdict),
+        Immediate::Data(DataAttribute::Verdict(attributes)),
+    ]);
+    vec![counter.into(), verdict.into()]
+}
+
 /// A rule that sends every connection to `to`.
 pub(crate) fn dnat_everything(to: SocketAddrV4) -> Vec<RuleAttribute> {
     vec![RuleAttribute::Expressions(dnat(to))]
@@ -152,10 +200,11 @@ fn commit(node: &Namespace, changes: Vec<NfTablesMessage>) -> io::Result<()> {
     write(NetfilterProtoFamily::Unspec, 10, ControlMessage::BatchBegin.into(), 0, 1);
     let last = changes.len() - 1;
     for (place, change) in changes.into_iter().enumerate() {
-        let create = if matches!(change, NfTablesMessage::DeleteTable(_) | NfTablesMessage::DeleteRule(_)) {
-            0
-        } else {
-            NLM_F_CREATE
+        let create = match change {
+            NfTablesMessage::DeleteTable(_)
+            | NfTablesMessage::DeleteChain(_)
+            | NfTablesMessage::DeleteRule(_) => 0,
+            _ => NLM_F_CREATE,
         };
         let acknowledge = if place == last { NLM_F_ACK } else { 0 };
         write(NetfilterProtoFamily::IPv4, 0, change.into(), create | acknowledge, 2);

@@ -14,6 +14,12 @@ pub(super) struct Redirection {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", action = clap::ArgAction::Set)]
     block_wireserver: bool,
+
+    /// Remove the chain aad-metadata that aad-pod-identity left among the node's rules. Rules of iptables-legacy cannot be
+    /// reached; the log says what to run
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    cleanup_original: bool,
 }
 
 // === impl Redirection ===

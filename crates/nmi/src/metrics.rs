@@ -37,6 +37,7 @@ struct Inner {
     source_errors: Family<OperationLabels, PlainCounter>,
     source_durations: Family<OperationLabels, Histogram, Buckets>,
     self_tests: SelfTests,
+    redirect_repairs: PlainCounter,
     namespaces: Bounded,
     resources: Bounded,
 }
@@ -90,6 +91,7 @@ impl Metrics {
             source_errors: Family::default(),
             source_durations: Family::new_with_constructor(Buckets(&BUCKETS_S)),
             self_tests: SelfTests::default(),
+            redirect_repairs: PlainCounter::default(),
             namespaces: Bounded::new(NAMESPACES),
             resources: Bounded::new(RESOURCES),
         };
@@ -115,6 +117,11 @@ impl Metrics {
             inner.source_durations.clone(),
         );
         inner.self_tests.register(registry);
+        registry.register(
+            "nmi_redirect_repairs_total",
+            "How often another program changed the rules of the redirect and they were put back",
+            inner.redirect_repairs.clone(),
+        );
         Self { inner: Arc::new(inner) }
     }
 
@@ -138,6 +145,11 @@ impl Metrics {
     /// Counts a test of the redirect.
     pub fn self_test(&self, outcome: &Result<(), Fault>) {
         self.inner.self_tests.count(outcome);
+    }
+
+    /// Counts a repair of the redirect.
+    pub fn redirect_repaired(&self) {
+        self.inner.redirect_repairs.inc();
     }
 
     /// Counts a failed call of the Kubernetes API.

@@ -99,7 +99,11 @@ pub struct Redirect {
     pace: Pace,
     /// Who wants to know of every change that was made.
     changed: Option<Arc<Notify>>,
+    /// Who wants to know of every repair, and of who made it necessary.
+    repaired: Option<Repaired>,
 }
+
+type Repaired = Box<dyn Fn(&str) + Send + Sync>;
 
 /// Removes the redirect, so that pods reach the metadata service again; says whether there was one.
 ///
@@ -136,8 +140,8 @@ impl Redirect {
         let watch = Watch::open().map_err(refused)?;
         let table = Table::open(protection).map_err(refused)?;
         let door = Door::Open;
-        let mut redirect =
-            Self { settings, ruleset, door, table, watch, pace: Pace::default(), changed: None };
+        let (pace, changed, repaired) = (Pace::default(), None, None);
+        let mut redirect = Self { settings, ruleset, door, table, watch, pace, changed, repaired };
         redirect.apply().await?;
         let protection = match redirect.table.protection() {
             Protection::Owned => "owned: other programs cannot change it",
@@ -153,6 +157,11 @@ impl Redirect {
     pub fn notify(&mut self, changed: Arc<Notify>) {
         changed.notify_one();
         self.changed = Some(changed);
+    }
+
+    /// Calls `repaired` whenever the rules were put back, with the process that had changed them.
+    pub fn on_repair(&mut self, repaired: impl Fn(&str) + Send + Sync + 'static) {
+        self.repaired = Some(Box::new(repaired));
     }
 
     /// Keeps the rules as they are until `end` is ready: whoever changes them is named in the log, and they are
@@ -178,6 +187,9 @@ impl Redirect {
                     Err(error) => error!(%error, "the redirect is damaged and could not be put back"),
                 }
                 wait = AFTER_FAILURE;
+            }
+            if let Some(repaired) = &self.repaired {
+                repaired(&author);
             }
             // Whoever connected meanwhile talks to the metadata service.
             self.cut().await;

@@ -109,7 +109,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     } else {
         Either::Right(proof.waive(shutdown.clone()))
     };
-    let redirected = Redirected::new(&readiness, changed);
+    let redirected = Redirected::new(&readiness, changed, metrics.clone());
     let probe = redirected.probe(&readiness, tasks.liveness());
     let (world, snapshots) =
         World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());

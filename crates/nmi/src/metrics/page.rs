@@ -32,6 +32,7 @@ static EXPOSED: LazyLock<BTreeMap<String, Exposed>> = LazyLock::new(|| {
         source_errors,
         source_durations,
         self_tests,
+        redirect_repairs: _,
         namespaces: _,
         resources: _,
     } = &*metrics.inner;

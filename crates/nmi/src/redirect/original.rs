@@ -64,11 +64,8 @@ struct Jump {
 
 /// Says what is left, and removes it where that is wanted and possible. Nothing that happens here stops NMI.
 pub(super) async fn attend(remove: bool) {
-    match attend_nftables(remove).await {
-        Ok(()) => {}
-        Err(error) => {
-            warn!(%error, chain = CHAIN, "cannot look for, or remove, the chain of aad-pod-identity")
-        }
+    if let Err(error) = attend_nftables(remove).await {
+        warn!(%error, chain = CHAIN, "cannot look for, or remove, the chain of aad-pod-identity");
     }
     // Without the right to read it, or without iptables in the kernel, there is nothing to say.
     let names = fs::read_to_string(LEGACY_TABLES).await.unwrap_or_default();

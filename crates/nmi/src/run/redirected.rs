@@ -13,6 +13,7 @@ use podid_runtime::shutdown::Shutdown;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::metrics::Metrics;
 use crate::redirect::{self, Redirect, Settings};
 use crate::snapshot::Snapshot;
 
@@ -25,14 +26,16 @@ pub(super) struct Redirected {
     active: Arc<AtomicBool>,
     guard: Guard,
     changed: Arc<Notify>,
+    metrics: Metrics,
 }
 
 // === impl Redirected ===
 
 impl Redirected {
-    /// Not yet; `readiness` waits for it. `changed` hears of every change of the rules.
-    pub(super) fn new(readiness: &Readiness, changed: Arc<Notify>) -> Self {
-        Self { active: Arc::default(), guard: readiness.guard("redirect"), changed }
+    /// Not yet; `readiness` waits for it. `changed` hears of every change of the rules, and `metrics` of
+    /// every repair.
+    pub(super) fn new(readiness: &Readiness, changed: Arc<Notify>, metrics: Metrics) -> Self {
+        Self { active: Arc::default(), guard: readiness.guard("redirect"), changed, metrics }
     }
 
     /// What probes are answered with.
@@ -46,6 +49,8 @@ impl Redirected {
         self.active.store(true, Ordering::Relaxed);
         drop(self.guard);
         redirect.notify(self.changed);
+        let metrics = self.metrics;
+        redirect.on_repair(move |_| metrics.redirect_repaired());
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -266,14 +266,25 @@ fn owned_table() {
 fn watched_table() {
     let world = World::new();
     world.listen(LISTENER);
-    let _agent = Agent::start_unowned(&world.node).expect("installed");
+    let (tell, repairs) = mpsc::channel();
+    let _agent = Agent::start_with(&world.node, async move || {
+        let mut redirect = Redirect::install_unowned(SETTINGS).await?;
+        redirect.on_repair(move |author| drop(tell.send(author.to_owned())));
+        Ok(redirect)
+    })
+    .expect("installed");
     for kind in EVERY_DAMAGE {
         damage(&world.node, kind).unwrap_or_else(|error| panic!("{kind:?} is possible here: {error}"));
         until(|| world.heard_by_pods() == nmi_heard(), || format!("{kind:?} is repaired"));
+        let author = repairs.recv_timeout(REPAIRED_AFTER).expect("a repair that is told");
+        // The intruder is a thread of this test, under whatever name that runs.
+        assert!(author.contains("redirect-") && author.ends_with(" of the host)"), "{author}");
         // What the damage looks like is gone as well: doing it again is possible again.
         assert!(damage(&world.node, kind).is_ok(), "{kind:?} a second time");
         until(|| world.heard_by_pods() == nmi_heard(), || format!("{kind:?} is repaired again"));
+        repairs.recv_timeout(REPAIRED_AFTER).expect("another one");
     }
+    assert!(repairs.try_recv().is_err(), "nothing else is a repair");
 }
 
 fn fought_over() {

@@ -11,16 +11,12 @@ use std::time::{Duration, Instant};
 use podid_nmi::redirect::{Destination, Error, Options, Redirect, Settings, decide, detect};
 
 use crate::agent::{Agent, SETTINGS, clean_up, runtime, start_process};
-use crate::intruder::{
-    Damage, EVERY_DAMAGE, add_leftover, add_original, damage, delete_in_nat, dnat_everything, dnat_nothing,
-    flush_in_nat,
-};
-use crate::neighbours;
+use crate::intruder::{Damage, EVERY_DAMAGE, add_leftover, damage, dnat_nothing};
 use crate::selftest;
 use crate::world::{
-    BRIDGE, BRIDGED, LISTENER, METADATA, NODE, ROUTED, WIRESERVER, World, ask, loopback_route, nmi_heard,
-    route_localnet,
+    BRIDGE, LISTENER, METADATA, NODE, ROUTED, World, ask, loopback_route, nmi_heard, route_localnet,
 };
+use crate::{company, neighbours, ways};
 
 /// How long a repair may take on a busy machine.
 const REPAIRED_AFTER: Duration = Duration::from_secs(5);
@@ -32,11 +28,14 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("a_listener_on_loopback_serves_where_route_localnet_is_on", listener_on_loopback),
     ("the_listeners_port_is_open_to_redirected_traffic_only", direct_connections),
     ("the_port_is_closed_on_every_other_address_of_the_node", other_addresses),
-    ("with_a_local_redirect_policy_pods_may_come_by_themselves_until_nmi_ends", local_redirect_policy),
-    ("wireserver_is_closed_to_pods_and_open_to_the_node", wireserver),
+    ("with_a_local_redirect_policy_pods_may_come_by_themselves_until_nmi_ends", ways::local_redirect_policy),
+    ("wireserver_is_closed_to_pods_and_open_to_the_node", ways::wireserver),
     // W-10.
-    ("a_leftover_of_the_original_never_sees_the_packets", leftover),
-    ("a_leftover_of_the_original_goes_when_that_is_wanted_and_nothing_else", original_removed),
+    ("a_leftover_of_the_original_never_sees_the_packets", company::leftover),
+    ("kube_proxy_comes_later_whether_it_was_there_before_or_not", company::kube_proxy),
+    // W-41.
+    ("ipv6_leads_neither_to_nmi_nor_past_it_and_pods_that_have_it_are_served", ways::ipv6),
+    ("a_leftover_of_the_original_goes_when_that_is_wanted_and_nothing_else", company::original_removed),
     // W-10.
     ("without_the_rewriting_packets_do_not_get_past_the_node", fence),
     ("an_owned_table_cannot_be_damaged", owned_table),
@@ -141,92 +140,6 @@ fn other_addresses() {
     assert!(world.bridged.meets_silence(other));
     assert!(world.routed.meets_silence(other));
     assert_eq!(world.heard_by_pods(), nmi_heard());
-}
-
-fn local_redirect_policy() {
-    let world = World::new();
-    world.listen(LISTENER);
-    let options = Options { local_redirect_policy: true, ..SETTINGS.options };
-    let mut agent = Agent::start_with(&world.node, async move || {
-        Redirect::install(Settings { options, ..SETTINGS }).await
-    })
-    .expect("installed");
-    // What such a policy does happens before the kernel's rules: the packet has another destination already.
-    let sent_here = || [world.routed.call(LISTENER), world.bridged.call(LISTENER)];
-    assert_eq!(sent_here(), nmi_heard());
-    assert_eq!(world.heard_by_pods(), nmi_heard());
-    let mut under_way = world.routed.connect(LISTENER).expect("connection");
-    assert_eq!(ask(&mut under_way).expect("answer"), format!("nmi {ROUTED}"));
-    agent.close().expect("closed");
-    assert!(world.routed.meets_silence(LISTENER) && world.bridged.meets_silence(LISTENER));
-    assert!(world.pods_meet_silence());
-    assert_eq!(ask(&mut under_way).expect("answer after closing"), format!("nmi {ROUTED}"));
-}
-
-fn wireserver() {
-    let world = World::new();
-    world.listen(LISTENER);
-    let everybody_reaches = |port| {
-        let address = SocketAddrV4::new(WIRESERVER, port);
-        assert_eq!(world.routed.call(address), Some(format!("wireserver {ROUTED}")), "without us");
-        address
-    };
-    let (blocked, other) = ([80, 32526].map(everybody_reaches), everybody_reaches(53));
-    let options = Options { block_wireserver: true, ..SETTINGS.options };
-    let _agent = Agent::start_with(&world.node, async move || {
-        Redirect::install(Settings { options, ..SETTINGS }).await
-    })
-    .expect("installed");
-    for address in blocked {
-        assert!(world.routed.meets_silence(address) && world.bridged.meets_silence(address), "{address}");
-        assert_eq!(world.node.call(address), Some(format!("wireserver {NODE}")));
-    }
-    assert_eq!(world.bridged.call(other), Some(format!("wireserver {BRIDGED}")), "name resolution stays");
-    assert_eq!(world.heard_by_pods(), nmi_heard());
-}
-
-fn leftover() {
-    let world = World::new();
-    world.listen(LISTENER);
-    let elsewhere = SocketAddrV4::new(NODE, 2600);
-    world.node.serve(elsewhere, "leftover");
-    add_leftover(&world.node, dnat_everything(elsewhere)).expect("leftover");
-    assert_eq!(world.routed.call(METADATA), Some(format!("leftover {ROUTED}")));
-    let _agent = Agent::start(&world.node).expect("installed");
-    assert_eq!(world.heard_by_pods(), nmi_heard());
-}
-
-fn original_removed() {
-    let world = World::new();
-    world.listen(LISTENER);
-    let elsewhere = SocketAddrV4::new(NODE, 2600);
-    world.node.serve(elsewhere, "leftover");
-    add_original(&world.node, elsewhere).expect("leftover");
-    let by_leftover = Some(format!("leftover {ROUTED}"));
-    assert_eq!(world.routed.call(METADATA), by_leftover);
-    // It never sees a packet, but it is still there.
-    let agent = Agent::start(&world.node).expect("installed");
-    assert_eq!(world.heard_by_pods(), nmi_heard());
-    drop(agent);
-    assert!(clean_up(&world.node).expect("removed"));
-    assert_eq!(world.routed.call(METADATA), by_leftover);
-
-    let options = Options { cleanup_original: true, ..SETTINGS.options };
-    let start = || {
-        Agent::start_with(&world.node, async move || {
-            Redirect::install(Settings { options, ..SETTINGS }).await
-        })
-    };
-    let agent = start().expect("installed");
-    assert_eq!(world.heard_by_pods(), nmi_heard());
-    drop(agent);
-    drop(start().expect("nothing is left to remove"));
-    assert!(clean_up(&world.node).expect("removed"));
-    assert_eq!(world.routed.call(METADATA), Some(format!("imds {ROUTED}")));
-    assert!(delete_in_nat(&world.node, "aad-metadata").is_err(), "the chain is gone");
-    // What is not the original's is as it was: the chain, and the jump that keeps it from being deleted.
-    assert!(delete_in_nat(&world.node, "KUBE-SERVICES").is_err(), "in use");
-    flush_in_nat(&world.node, "KUBE-SERVICES").expect("there");
 }
 
 fn fence() {

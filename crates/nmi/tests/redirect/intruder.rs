@@ -81,11 +81,17 @@ pub(crate) fn damage(node: &Namespace, damage: Damage) -> io::Result<()> {
 
 /// A leftover of the original: a chain at the usual priority that sends pods elsewhere.
 pub(crate) fn add_leftover(node: &Namespace, rule: Vec<RuleAttribute>) -> io::Result<()> {
+    add_nat(node, "nat", rule)
+}
+
+/// A table that rewrites destinations where iptables does, and kube-proxy in its modes iptables (table `nat`) and
+/// nftables (table `kube-proxy`).
+pub(crate) fn add_nat(node: &Namespace, name: &str, rule: Vec<RuleAttribute>) -> io::Result<()> {
     let table =
-        NfTablesMessage::NewTable(TableMessage { attributes: vec![TableAttribute::Name("nat".into())] });
+        NfTablesMessage::NewTable(TableMessage { attributes: vec![TableAttribute::Name(name.into())] });
     let chain = NfTablesMessage::NewChain(ChainMessage {
         attributes: vec![
-            ChainAttribute::Table("nat".into()),
+            ChainAttribute::Table(name.into()),
             ChainAttribute::Name("PREROUTING".into()),
             ChainAttribute::Type("nat".into()),
             ChainAttribute::Hook(vec![
@@ -94,7 +100,7 @@ pub(crate) fn add_leftover(node: &Namespace, rule: Vec<RuleAttribute>) -> io::Re
             ]),
         ],
     });
-    let mut attributes = vec![RuleAttribute::Table("nat".into()), RuleAttribute::Chain("PREROUTING".into())];
+    let mut attributes = vec![RuleAttribute::Table(name.into()), RuleAttribute::Chain("PREROUTING".into())];
     attributes.extend(rule);
     commit(node, vec![table, chain, NfTablesMessage::NewRule(RuleMessage { attributes })])
 }

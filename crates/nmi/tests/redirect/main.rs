@@ -12,9 +12,11 @@
 
 mod agent;
 mod cases;
+mod company;
 mod intruder;
 mod neighbours;
 mod selftest;
+mod ways;
 mod world;
 
 use std::os::unix::process::CommandExt;

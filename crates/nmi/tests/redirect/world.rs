@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use nix::sched::{CloneFlags, setns, unshare};
+use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::link::{
     AfSpecInet, AfSpecUnspec, InetDevConf, InfoData, InfoKind, InfoVeth, LinkAttribute,
 };
@@ -24,6 +25,8 @@ pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(NODE, 2579);
 pub(crate) const ROUTED: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 2);
 pub(crate) const BRIDGED: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 2);
 pub(crate) const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 1);
+pub(crate) const NODE_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
+pub(crate) const ROUTED_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 2);
 const NEXT_HOP: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
 
 /// How long a connection that should succeed may take.
@@ -79,7 +82,8 @@ impl Namespace {
     }
 
     /// Serves `text` and the caller's address to everybody until the end of the process.
-    pub(crate) fn serve(&self, address: SocketAddrV4, text: &'static str) -> Arc<AtomicUsize> {
+    pub(crate) fn serve(&self, address: impl Into<SocketAddr>, text: &'static str) -> Arc<AtomicUsize> {
+        let address = address.into();
         let listener = self.run(|| TcpListener::bind(address)).expect("listener");
         let calls = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&calls);
@@ -95,6 +99,12 @@ impl Namespace {
     /// What a caller in this namespace hears at `address`; nothing if it cannot connect.
     pub(crate) fn call(&self, address: SocketAddrV4) -> Option<String> {
         let mut stream = self.connect(address).ok()?;
+        ask(&mut stream).ok()
+    }
+
+    /// The same at an address of either kind.
+    pub(crate) fn call_any(&self, address: SocketAddr) -> Option<String> {
+        let mut stream = self.run(|| TcpStream::connect_timeout(&address, PATIENCE)).ok()?;
         ask(&mut stream).ok()
     }
 
@@ -186,6 +196,12 @@ impl World {
         successor
     }
 
+    /// Gives both ends of the routed pod's link an IPv6 address.
+    pub(crate) fn give_routed_pod_ipv6(&self) {
+        self.node.configure(async |links| ipv6(links, "routed", NODE_IPV6).await);
+        self.routed.configure(async |links| ipv6(links, "eth0", ROUTED_IPV6).await);
+    }
+
     /// Takes the routed pod's link away.
     pub(crate) fn unplug_routed(&self) {
         self.node.configure(async |links| remove(links, "routed").await);
@@ -262,6 +278,13 @@ async fn up(links: &Handle, name: &str, address: Option<Ipv4Addr>) -> u32 {
         links.address().add(link, IpAddr::V4(address), 32).execute().await.expect("address");
     }
     link
+}
+
+/// Adds an address that can be used at once: nobody else is asked whether he has it.
+async fn ipv6(links: &Handle, name: &str, address: Ipv6Addr) {
+    let mut request = links.address().add(index(links, name).await, IpAddr::V6(address), 64);
+    request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
+    request.execute().await.expect("address");
 }
 
 async fn configure_ipv4(links: &Handle, link: u32, wanted: InetDevConf) {

@@ -26,6 +26,10 @@ pub(super) struct Redirection {
 
 impl Redirection {
     pub(super) fn options(&self) -> Options {
-        Options { local_redirect_policy: self.local_redirect_policy, block_wireserver: self.block_wireserver }
+        Options {
+            local_redirect_policy: self.local_redirect_policy,
+            block_wireserver: self.block_wireserver,
+            cleanup_original: self.cleanup_original,
+        }
     }
 }

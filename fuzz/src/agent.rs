@@ -19,10 +19,10 @@ use podid_azure::cloud::{AllowedAuthorities, Cloud};
 use podid_azure::entra::Entra;
 use podid_azure::http::{Client, Settings};
 use podid_azure::imds::Imds;
-use podid_core::answer::{Mode, Terms};
+use podid_core::answer::{Mode, Protected, Terms};
 use podid_core::facts::{Binding, Identity, IdentityKind, POD_LABEL, Phase, Pod};
 use podid_core::ids::{ClientId, IdentityResourceId, NodeName, ObjectRef, Uid};
-use podid_core::request::Rules;
+use podid_core::request::{PassThrough, Rules};
 use podid_core::select::Matching;
 use podid_kube::call::CallError;
 use podid_kube::lookup::Secret;
@@ -88,11 +88,13 @@ impl Agent {
                 metadata_header_required: true,
                 block_instance_metadata: false,
                 host_token_route: false,
+                pass_through: PassThrough::Instance,
             },
             terms: Terms {
                 mode: Mode::Managed,
                 matching: Matching::Namespaced,
                 node: NodeName::new("node-0"),
+                protected: Protected::default(),
                 hold_unknown: HOLD,
                 hold_under_way: HOLD,
             },

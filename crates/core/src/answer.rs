@@ -4,6 +4,7 @@
 //! look at and the next step. Nothing here is cached: entitlement is decided for every request.
 
 mod managed;
+mod protected;
 mod reason;
 mod standard;
 
@@ -17,6 +18,8 @@ use crate::refusal::Refusal;
 use crate::request::Selector;
 use crate::select::{Matching, Selection};
 use reason::Why;
+
+pub use protected::{Protected, ProtectedId};
 
 /// How long after a pod's start or last label change its binding may still be on its way.
 pub const GRACE: Duration = Duration::from_mins(1);
@@ -48,6 +51,8 @@ pub struct Terms {
     pub matching: Matching,
     /// The node that the agent speaks for.
     pub node: NodeName,
+    /// Identities that no pod may have.
+    pub protected: Protected,
     /// How long an assignment of which there is no sign is waited for.
     pub hold_unknown: Duration,
     /// How long an assignment that is under way is waited for.

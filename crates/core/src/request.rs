@@ -31,6 +31,18 @@ pub struct Rules {
     pub block_instance_metadata: bool,
     /// `/host/token/` exists.
     pub host_token_route: bool,
+    /// What pods without an exception may ask IMDS.
+    pub pass_through: PassThrough,
+}
+
+/// How far requests that are not for tokens reach IMDS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PassThrough {
+    /// GET of instance metadata and versions.
+    #[default]
+    Instance,
+    /// Whatever lies under `/metadata` but identity paths, by any method, as in the original.
+    All,
 }
 
 /// What is asked for.
@@ -49,6 +61,8 @@ pub enum Request {
     Instance,
     /// GET of the list of API versions, which every pod may read.
     Versions,
+    /// Anything else under `/metadata` where every pod may ask for it.
+    Open,
     /// Anything else that IMDS may know; for excepted pods only.
     Other,
     /// An SDK that looks whether there is an IMDS: it gets this refusal, which tells it yes.
@@ -135,6 +149,11 @@ fn guest(route: path::Route, method: &str, marks: &Marks<'_>, query: &str, rules
         },
         path::Route::Instance if method == "GET" => Request::Instance,
         path::Route::Versions if method == "GET" => Request::Versions,
+        path::Route::Instance | path::Route::Versions | path::Route::Metadata
+            if rules.pass_through == PassThrough::All =>
+        {
+            Request::Open
+        }
         _ => Request::Other,
     }
 }

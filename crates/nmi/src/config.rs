@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use podid_azure::cloud::Cloud;
-use podid_core::answer::{LONGEST_HOLD, Mode};
+use podid_core::answer::{LONGEST_HOLD, Mode, Protected};
 use podid_core::ids::{NodeName, ObjectRef};
 use podid_core::request::Rules;
 use podid_core::select::Matching;
@@ -42,6 +42,8 @@ pub struct Config {
     pub own_assignments_only: bool,
     /// Whether it is tested that connections of pods reach the agent.
     pub self_test: bool,
+    /// Who gets nothing.
+    pub callers: Callers,
     /// How long is waited for what.
     pub holds: Holds,
     /// The DaemonSet that runs the agent, if it is to be watched: with its deletion the redirect goes.
@@ -56,6 +58,13 @@ pub struct Config {
     pub allowed_authorities: Vec<String>,
     /// `User-Agent` of all calls.
     pub user_agent: String,
+}
+
+/// What is decided about callers beforehand.
+#[derive(Clone, Debug, Default)]
+pub struct Callers {
+    /// Identities that no pod may have.
+    pub protected: Protected,
 }
 
 /// The original's retry flags, as the waits that they stand for.

@@ -24,5 +24,5 @@ pub mod source;
 mod taint;
 pub mod world;
 
-pub use config::{Config, Holds};
+pub use config::{Callers, Config, Holds};
 pub use run::{Error, run};

@@ -135,6 +135,9 @@ impl Server {
                 let request = request.map(|_| Empty::<Bytes>::new());
                 Box::pin(self.parts.forward.send(request, Part::Metadata, &Asker::Address(peer))).await
             }
+            Request::Open => {
+                Box::pin(self.parts.forward.send(request, Part::Metadata, &Asker::Address(peer))).await
+            }
             Request::Other => Box::pin(self.other(request, peer)).await,
         }
     }

@@ -1,5 +1,6 @@
 //! The arguments of `podid nmi`: the original's (peer contract §4.1) and a few of our own.
 
+mod callers;
 mod proof;
 mod redirection;
 mod superseded;
@@ -18,6 +19,7 @@ use podid_core::select::Matching;
 use podid_nmi::{Config, Holds, redirect};
 use podid_runtime::shutdown::Shutdown;
 
+use callers::CallerArgs;
 use proof::Proof;
 use redirection::Redirection;
 use superseded::Superseded;
@@ -152,6 +154,9 @@ pub struct Args {
     proof: Proof,
 
     #[command(flatten)]
+    callers: CallerArgs,
+
+    #[command(flatten)]
     superseded: Superseded,
 
     #[command(flatten)]
@@ -229,10 +234,12 @@ impl Args {
                 metadata_header_required: self.metadata_header_required,
                 block_instance_metadata: self.block_instance_metadata,
                 host_token_route: self.host_token_route,
+                pass_through: self.callers.pass_through(),
             },
             kubeconfig: self.kubeconfig.clone().filter(|path| !path.as_os_str().is_empty()),
             own_assignments_only: self.enable_scale_features,
             self_test: self.proof.wanted(),
+            callers: self.callers.config(),
             holds: Holds {
                 attempts_created: self.retry_attempts_for_created,
                 attempts_assigned: self.retry_attempts_for_assigned,

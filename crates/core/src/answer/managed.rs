@@ -1,6 +1,6 @@
 //! What does a pod get where nobody assigns and bindings decide?
 
-use super::{Answer, Caller, Choice, Terms, View, Without, choose, in_time, reason};
+use super::{Answer, Caller, Choice, Terms, View, Without, choose, in_time, protected, reason};
 use crate::request::Selector;
 
 use jiff::Timestamp;
@@ -16,10 +16,14 @@ pub(super) fn answer<'a, V: View>(
     if pod.selector().is_none() {
         return Answer::Without(Without::Refuse(reason::no_label(pod).never()));
     }
-    let selection = view.selection(pod, terms.matching);
+    let mut selection = view.selection(pod, terms.matching);
+    let withheld = terms.protected.withhold(&mut selection);
     let choices =
         selection.grants.iter().map(|grant| Choice { identity: grant.identity, assigned: None, others: 0 });
     choose(choices, selector, || {
+        if let Some(refusal) = protected::refusal(&withheld, &selection, selector, pod) {
+            return Without::Refuse(refusal);
+        }
         in_time(reason::not_selected(&selection, pod, selector, terms.matching), caller, terms, now)
     })
 }

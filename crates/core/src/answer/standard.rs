@@ -5,7 +5,9 @@
 //! word and entitle nobody (W-53). Of them, the identity's tells which version MIC acted on: specs are
 //! compared and not uids, because MIC does not write anew for one that was re-created as it was.
 
-use super::{Answer, Caller, Choice, Held, Terms, View, Wait, Without, choose, in_time, may_mean, reason};
+use super::{
+    Answer, Caller, Choice, Held, Terms, View, Wait, Without, choose, in_time, may_mean, protected, reason,
+};
 use crate::facts::{Assignment, AssignmentState, Identity, Pod};
 use crate::request::Selector;
 use crate::select::Selection;
@@ -26,7 +28,8 @@ pub(super) fn answer<'a, V: View>(
     if pod.selector().is_none() {
         return Answer::Without(Without::Refuse(reason::no_label(pod).never()));
     }
-    let selection = view.selection(pod, terms.matching);
+    let mut selection = view.selection(pod, terms.matching);
+    let withheld = terms.protected.withhold(&mut selection);
     let records = || view.assignments(&pod.id).filter(|held| is_record(&held.assignment, pod, terms));
     let choices = selection.grants.iter().filter_map(|grant| {
         let assigned = records().filter(|held| {
@@ -35,7 +38,10 @@ pub(super) fn answer<'a, V: View>(
         let since = assigned.map(|held| held.since).max()?;
         Some(Choice { identity: grant.identity, assigned: Some(since), others: 0 })
     });
-    choose(choices, selector, || not_assigned(&selection, caller, records, selector, terms, now))
+    choose(choices, selector, || match protected::refusal(&withheld, &selection, selector, pod) {
+        Some(refusal) => Without::Refuse(refusal),
+        None => not_assigned(&selection, caller, records, selector, terms, now),
+    })
 }
 
 /// Nothing that is assigned fits: is it coming?

@@ -2,6 +2,7 @@
 
 mod choice;
 mod patience;
+mod protected;
 mod records;
 mod refusals;
 
@@ -89,6 +90,7 @@ fn terms(mode: Mode) -> Terms {
         mode,
         matching: if mode == Mode::Managed { Matching::Namespaced } else { Matching::ClusterWide },
         node: NodeName::new("node-1"),
+        protected: Protected::default(),
         hold_unknown: Duration::from_secs(40),
         hold_under_way: Duration::from_secs(50),
     }

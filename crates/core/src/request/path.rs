@@ -17,6 +17,8 @@ pub(super) enum Route {
     HostToken,
     Instance,
     Versions,
+    /// Anything else under `/metadata`, and no identity path.
+    Metadata,
     Other,
 }
 
@@ -51,7 +53,10 @@ pub(super) fn route(written: &str) -> Result<Route, Refusal> {
     if folded.starts_with("/v2/identity") {
         return Err(second_generation());
     }
-    let Some(identity) = folded.strip_prefix("/identity") else { return Ok(Route::Other) };
+    let Some(identity) = folded.strip_prefix("/identity") else {
+        let below = folded.is_empty() || folded.starts_with('/');
+        return Ok(if below { Route::Metadata } else { Route::Other });
+    };
     if identity.strip_prefix('/').is_some_and(|name| SECOND_GENERATION.contains(&name)) {
         return Err(second_generation());
     }

@@ -1,9 +1,15 @@
-use proptest::prelude::*;
+//! What is asked for, by the bytes of the request alone?
+
+mod properties;
 
 use super::*;
 
-const RULES: Rules =
-    Rules { metadata_header_required: true, block_instance_metadata: false, host_token_route: false };
+const RULES: Rules = Rules {
+    metadata_header_required: true,
+    block_instance_metadata: false,
+    host_token_route: false,
+    pass_through: PassThrough::Instance,
+};
 const TOKEN: &str = "/metadata/identity/oauth2/token";
 const ARM_ID: &str =
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app";
@@ -207,6 +213,33 @@ fn only_reading_instance_metadata_and_versions_is_for_everyone() {
 }
 
 #[test]
+fn everything_but_identity_paths_is_open_where_the_original_s_pass_through_is_restored() {
+    let open = Rules { pass_through: PassThrough::All, ..RULES };
+    let cases = [
+        ("POST", "/metadata/instance", Request::Open),
+        ("GET", "/metadata/attested/document", Request::Open),
+        ("POST", "/Metadata/scheduledevents", Request::Open),
+        ("GET", "/metadata", Request::Open),
+        ("GET", "/metadata/instance", Request::Instance),
+        ("GET", "/metadatax/attested", Request::Other),
+        ("GET", "/", Request::Other),
+    ];
+    for (method, target, wanted) in cases {
+        let headers = [("Metadata", b"true" as &[u8])].into_iter();
+        assert_eq!(parse(Raw { method, target, headers }, open), wanted, "{method} {target}");
+    }
+    for target in ["/metadata/identity/info", "/metadata/IDENTITY/oauth2/token", "/metadata/v2/identity/x"] {
+        let asked = ask_with(target, &[("Metadata", "true")], open);
+        assert!(matches!(asked, Request::Refuse(_)), "{target}: {asked:?}");
+    }
+    let blocked = Rules { block_instance_metadata: true, ..open };
+    let post =
+        Raw { method: "POST", target: "/metadata/instance", headers: [("Metadata", b"true" as &[u8])] };
+    assert!(matches!(parse(post, blocked), Request::Refuse(_)), "blocked is blocked");
+    assert!(matches!(ask_with("/metadata/attested", &[], open), Request::Probe(_)));
+}
+
+#[test]
 fn blocked_instance_metadata_is_refused_in_the_original_words() {
     let rules = Rules { block_instance_metadata: true, ..RULES };
     let blocked = Refusal::forbidden(Cause::InstanceBlocked, "Request blocked by AAD Pod Identity NMI");
@@ -243,124 +276,6 @@ fn tokens_are_asked_for_by_get_only_and_probes_are_answered_first() {
             405,
             "{method}"
         );
-    }
-}
-
-/// The path as the most generous server would read it.
-fn most_generous_reading(path: &str) -> Vec<String> {
-    let mut text = path.to_owned();
-    for _ in 0..4 {
-        text = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
-    }
-    let mut segments = Vec::new();
-    for segment in text.to_lowercase().split(['/', '\\']) {
-        match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
-            name => segments.push(name.to_owned()),
-        }
-    }
-    segments
-}
-
-fn odd_path() -> impl Strategy<Value = String> {
-    let part = prop::sample::select(vec![
-        "/",
-        "//",
-        "\\",
-        "%2F",
-        "%5c",
-        "%252f",
-        "/./",
-        "/../",
-        "%2e%2e",
-        "metadata",
-        "METADATA",
-        "identity",
-        "Identity",
-        "%69dentity",
-        "oauth2",
-        "token",
-        "instance",
-        "versions",
-        "host",
-        ";",
-        "?",
-        "#",
-        "%",
-        "%0",
-        "é",
-        "\0",
-        "info",
-        "getplatformmetadata",
-        "X",
-    ]);
-    prop_oneof![
-        prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat()),
-        any::<String>(),
-        r"/(metadata|host)/(identity|instance|token)[/a-z%.\\]{0,12}",
-    ]
-}
-
-/// One change that makes a path another spelling of itself.
-fn disguise(path: &str, at: usize, how: usize) -> String {
-    let slashes: Vec<usize> = path.match_indices('/').map(|(index, _)| index).collect();
-    let slash = slashes[at % slashes.len()];
-    let (before, after) = (&path[..slash], &path[slash + 1..]);
-    match how % 6 {
-        0 => format!("{before}//{after}"),
-        1 => format!("{before}/./{after}"),
-        2 => format!("{before}/x/../{after}"),
-        3 => format!("{before}\\{after}"),
-        4 => format!("{before}%2F{after}"),
-        _ => {
-            let letter = at % path.len();
-            format!("{}%{:02x}{}", &path[..letter], path.as_bytes()[letter], &path[letter + 1..])
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_input_panics(method in any::<String>(), target in odd_path(), names in any::<String>(), value in any::<Vec<u8>>()) {
-        for name in [names.as_str(), "metadata", "podns"] {
-            let headers = [(name, value.as_slice()), ("podname", value.as_slice())].into_iter();
-            for host_token_route in [true, false] {
-                let raw = Raw { method: &method, target: &target, headers: headers.clone() };
-                let _ = parse(raw, Rules { host_token_route, metadata_header_required: false, ..RULES });
-            }
-        }
-    }
-
-    #[test]
-    fn nothing_but_the_token_path_is_a_token_path(path in odd_path()) {
-        let target = format!("{path}?resource=r");
-        if let Request::Token(_) = ask(&target) {
-            let written = target.split('?').next().unwrap();
-            let plain = written.strip_suffix('/').unwrap_or(written);
-            prop_assert!(plain["/metadata".len()..] == TOKEN["/metadata".len()..]);
-            prop_assert!(plain.eq_ignore_ascii_case(TOKEN));
-        }
-    }
-
-    #[test]
-    fn nothing_that_anyone_could_read_as_an_identity_path_is_passed_on(path in odd_path()) {
-        let written = path.split('?').next().unwrap();
-        let read = most_generous_reading(written);
-        if read.first().is_some_and(|first| first == "metadata") && read.get(1).is_some_and(|second| second.starts_with("identity")) {
-            let request = ask(&path);
-            prop_assert!(!matches!(request, Request::Instance | Request::Versions | Request::Other), "{:?}", request);
-        }
-    }
-
-    #[test]
-    fn no_disguise_turns_a_refused_path_into_a_token_path(
-        path in prop::sample::select(vec![TOKEN, "/metadata/identity/info", "/metadata/identity/oauth2/tokenX"]),
-        at in 0usize..64,
-        how in 0usize..6,
-    ) {
-        let target = format!("{}?resource=r", disguise(path, at, how));
-        prop_assert!(matches!(ask(&target), Request::Refuse(_)), "{}", target);
     }
 }
 

@@ -17,12 +17,12 @@ use podid_azure::cloud::{AllowedAuthorities, Cloud};
 use podid_azure::entra::Entra;
 use podid_azure::http::{Client, Settings};
 use podid_azure::imds::Imds;
-use podid_core::answer::{Mode, Terms};
+use podid_core::answer::{Mode, Protected, Terms};
 use podid_core::facts::{
     Assignment, AssignmentState, Binding, Identity, IdentityKind, POD_LABEL, Phase, Pod,
 };
 use podid_core::ids::{ClientId, IdentityResourceId, NodeName, ObjectRef, Uid};
-use podid_core::request::Rules;
+use podid_core::request::{PassThrough, Rules};
 use podid_core::select::Matching;
 use podid_kube::call::CallError;
 use podid_kube::lookup::Secret;
@@ -78,11 +78,13 @@ pub(crate) fn start(imds: SocketAddr, log: Dispatch) -> Place {
                 metadata_header_required: true,
                 block_instance_metadata: false,
                 host_token_route: false,
+                pass_through: PassThrough::Instance,
             },
             terms: Terms {
                 mode: Mode::Standard,
                 matching: Matching::ClusterWide,
                 node: node(),
+                protected: Protected::default(),
                 hold_unknown: Duration::from_secs(5),
                 hold_under_way: Duration::from_secs(5),
             },

@@ -74,6 +74,7 @@ pub(super) fn parts(
             mode: config.mode,
             matching: config.matching,
             node: config.node.clone(),
+            protected: config.callers.protected.clone(),
             hold_unknown: config.holds.unknown(),
             hold_under_way: config.holds.under_way(),
         },

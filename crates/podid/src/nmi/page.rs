@@ -8,7 +8,7 @@ use std::path::Path;
 
 use clap::{Arg, Args as _, Command};
 use podid_core::refusal::{Cause, Refusal};
-use podid_core::request::{Raw, Request, Rules, parse};
+use podid_core::request::{PassThrough, Raw, Request, Rules, parse};
 
 use super::Args;
 
@@ -135,7 +135,7 @@ fn kind(request: &Request) -> &'static str {
         Request::HostToken { .. } => "host token",
         Request::Instance => "instance",
         Request::Versions => "versions",
-        Request::Other => "other",
+        Request::Open | Request::Other => "other",
         Request::Probe(_) => "probe",
         Request::Refuse(_) => "refused",
     }
@@ -143,8 +143,12 @@ fn kind(request: &Request) -> &'static str {
 
 #[test]
 fn the_page_reads_each_request_as_the_agent_does() {
-    let rules =
-        Rules { metadata_header_required: true, block_instance_metadata: false, host_token_route: true };
+    let rules = Rules {
+        metadata_header_required: true,
+        block_instance_metadata: false,
+        host_token_route: true,
+        pass_through: PassThrough::Instance,
+    };
     let page = page();
     let mut seen = BTreeSet::from([""]);
     for row in rows(&page, "Routes") {

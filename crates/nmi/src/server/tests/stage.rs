@@ -16,10 +16,10 @@ use podid_azure::cloud::{AllowedAuthorities, Cloud};
 use podid_azure::entra::Entra;
 use podid_azure::http::{Client, Settings};
 use podid_azure::imds::Imds;
-use podid_core::answer::{Mode, Terms};
+use podid_core::answer::{Mode, Protected, Terms};
 use podid_core::facts::AssignmentState;
 use podid_core::ids::NodeName;
-use podid_core::request::Rules;
+use podid_core::request::{PassThrough, Rules};
 use podid_core::select::Matching;
 use podid_runtime::readiness::Readiness;
 use podid_runtime::shutdown::Shutdown;
@@ -112,8 +112,12 @@ impl Stage {
             secrets: Arc::new(NoSecrets),
             paces: paces.clone(),
         };
-        let mut rules =
-            Rules { metadata_header_required: true, block_instance_metadata: false, host_token_route: false };
+        let mut rules = Rules {
+            metadata_header_required: true,
+            block_instance_metadata: false,
+            host_token_route: false,
+            pass_through: PassThrough::Instance,
+        };
         change(&mut rules);
         let (draining, neighbours) = (Shutdown::new(), Neighbours::default());
         let parts = Parts {
@@ -122,6 +126,7 @@ impl Stage {
                 mode,
                 matching: if mode == Mode::Managed { Matching::Namespaced } else { Matching::ClusterWide },
                 node: NodeName::new("node-1"),
+                protected: Protected::default(),
                 hold_unknown: Duration::from_secs(50),
                 hold_under_way: Duration::from_secs(50),
             },

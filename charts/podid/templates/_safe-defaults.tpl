@@ -8,6 +8,7 @@
   (list .Values.policies.identityFields.enabled "identities without what their type needs are refused" "policies.identityFields.enabled=false")
   (list (and $standard .Values.policies.assignmentWriters.enabled) "only MIC writes AzureAssignedIdentity objects" "policies.assignmentWriters.enabled=false")
   (list (not .Values.nmi.hostTokenRoute) "/host/token/ is off" "nmi.hostTokenRoute=true")
+  (list (ne .Values.nmi.passThrough "all") "pods read instance metadata of IMDS and nothing else" "nmi.passThrough=all")
   (list (include "podid.true" .Values.nmi.metadataHeaderRequired) "requests without the header Metadata: true are refused" "nmi.metadataHeaderRequired=false")
   (list (not .Values.nmi.allowNetworkPluginKubenet) "NMI does not start on nodes with kubenet" "nmi.allowNetworkPluginKubenet=true")
   (list .Values.rbac.createUserFacingClusterRoles "the role for editing leaves exceptions out" "a role of your own")

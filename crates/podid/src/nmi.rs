@@ -173,6 +173,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     args.superseded.report();
+    args.callers.report(args.host_token_route);
     let config = args.config(namespaced_by_environment())?;
     runtime.block_on(async {
         let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;

@@ -33,7 +33,64 @@ impl CallerArgs {
         Callers { protected: self.protected_identity.iter().cloned().collect() }
     }
 
+    /// Says what is open that is closed by default.
+    pub(super) fn report(&self, host_token_route: bool) {
+        if self.pass_through == PassThrough::All {
+            tracing::warn!(
+                "every pod reaches all of IMDS but identity paths (--pass-through=all), with the standing of the node; \
+                 an AzurePodIdentityException for the pods that need it is safer"
+            );
+        }
+        if host_token_route {
+            tracing::warn!(
+                "any program of this node gets any pod's token at /host/token/ (--host-token-route); \
+                 switch it off when nothing needs it any more"
+            );
+        }
+    }
+
     pub(super) fn pass_through(&self) -> PassThrough {
         self.pass_through
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use podid_core::answer::Protected;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: CallerArgs,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<CallerArgs, clap::Error> {
+        Cli::try_parse_from(["nmi"].iter().chain(arguments)).map(|cli| cli.args)
+    }
+
+    #[test]
+    fn nothing_is_protected_and_little_is_open_unless_it_is_said() {
+        let args = parse(&[]).unwrap();
+        assert_eq!(
+            (args.config().protected, args.pass_through()),
+            (Protected::default(), PassThrough::Instance)
+        );
+        assert_eq!(parse(&["--pass-through=all"]).unwrap().pass_through(), PassThrough::All);
+        assert!(parse(&["--pass-through=some"]).err().unwrap().to_string().contains("use instance or all"));
+    }
+
+    #[test]
+    fn identities_are_protected_by_either_id_in_a_list_or_one_by_one() {
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/kubelet";
+        let list = parse(&[&format!("--protected-identity=AA,{id}")]).unwrap().config().protected;
+        let single = parse(&["--protected-identity=aa", "--protected-identity", &id.to_ascii_uppercase()]);
+        assert_eq!(list, single.unwrap().config().protected);
+        for wrong in ["/subscriptions/s", "a,,b", ""] {
+            let error = parse(&["--protected-identity", wrong]).err().unwrap().to_string();
+            assert!(error.contains("--protected-identity"), "{error}");
+        }
     }
 }

@@ -167,7 +167,10 @@ async fn the_host_token_route_answers_loopback_only_and_ignores_exceptions() {
         (json["clientid"].as_str(), json["token"]["token_type"].as_str()),
         (Some(&*client_id("web")), Some("Bearer"))
     );
-    assert_eq!(stage.send("10.0.0.1", "GET", &target, &headers).await.status, 403);
+    assert_eq!(stage.send("::1", "GET", &target, &headers).await.status, 200);
+    for foreign in ["10.0.0.1", "fd00::1", "::ffff:10.0.0.1", "169.254.169.254"] {
+        assert_eq!(stage.send(foreign, "GET", &target, &headers).await.status, 403, "{foreign}");
+    }
     let off = Stage::standard().await;
     off.ready_pod("web", "10.0.0.1").await;
     assert_eq!(off.send("127.0.0.1", "GET", &target, &headers).await.status, 403);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use podid_azure::entra;
-use podid_core::answer::{Choice, Mode, Terms};
+use podid_core::answer::{Choice, Mode, Protected, Terms};
 use podid_core::ids::NodeName;
 use podid_core::refusal::Refusal;
 use podid_core::select::Matching;
@@ -19,6 +19,7 @@ fn told(error: entra::Error) -> (Refusal, bool) {
         mode: Mode::Managed,
         matching: Matching::Namespaced,
         node: NodeName::new("node-1"),
+        protected: Protected::default(),
         hold_unknown: Duration::from_secs(50),
         hold_under_way: Duration::from_secs(50),
     };

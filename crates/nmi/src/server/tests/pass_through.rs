@@ -1,6 +1,7 @@
 //! What reaches the real IMDS, and how.
 
 use podid_core::answer::Mode;
+use podid_core::request::PassThrough;
 
 use super::stage::{MARK, METADATA, Says, Stage, TOKEN, VAULT, exception, pod};
 
@@ -116,5 +117,20 @@ async fn blocked_instance_metadata_reaches_nobody() {
     let told = stage.get("10.0.0.1", "/metadata/instance").await;
     assert_eq!((told.status, told.reason().as_str()), (403, "Request blocked by AAD Pod Identity NMI"));
     assert_eq!(stage.get("10.0.0.1", "/metadata/versions").await.status, 200);
+    assert_eq!(stage.imds.seen().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_pod_reaches_imds_where_the_original_s_pass_through_is_restored_but_no_identity_path() {
+    let stage = Stage::with(Mode::Standard, |rules| rules.pass_through = PassThrough::All).await;
+    let told =
+        stage.send("10.9.9.9", "POST", "/metadata/scheduledevents?api-version=2020-07-01", &[METADATA]).await;
+    assert_eq!((told.status, told.headers["x-from"].to_str().unwrap()), (200, "imds"));
+    assert_eq!(stage.imds.seen()[0].body, "body");
+    for path in ["/metadata/identity/info", "/metadata/v2/identity/issuecredential"] {
+        assert!(stage.send("10.9.9.9", "POST", path, &[METADATA]).await.status >= 400, "{path}");
+    }
+    let forwarded = [METADATA, ("x-forwarded-for", "10.0.0.1")];
+    assert_eq!(stage.send("10.9.9.9", "GET", "/metadata/attested/document", &forwarded).await.status, 400);
     assert_eq!(stage.imds.seen().len(), 1);
 }

@@ -27,6 +27,7 @@ use podid_core::select::Matching;
 use podid_kube::call::CallError;
 use podid_kube::lookup::Secret;
 use podid_kube::watch::{Change, Changes, Fact};
+use podid_nmi::audit::Audit;
 use podid_nmi::forward::Forward;
 use podid_nmi::lookup::{ListPods, Lookup};
 use podid_nmi::metrics::Metrics;
@@ -103,6 +104,7 @@ impl Agent {
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
             forward: Forward::new(client, imds, paces),
             metrics,
+            audit: Audit::default(),
             draining: Shutdown::new(),
             clock,
         };

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::facts::{Assignment, Identity, Pod};
+use crate::facts::{Assignment, Binding, Identity, Pod};
 use crate::ids::{NodeName, ObjectRef};
 use crate::refusal::Refusal;
 use crate::request::Selector;
@@ -115,6 +115,8 @@ pub enum Without {
 pub struct Choice<'a> {
     /// The identity.
     pub identity: &'a Identity,
+    /// The binding that gives it to the caller.
+    pub binding: &'a Binding,
     /// When it was assigned to the pod's machine or scale set; none in managed mode.
     pub assigned: Option<Timestamp>,
     /// How many other identities the pod might have meant, having named none.

@@ -10,6 +10,7 @@ use podid_core::ids::{NodeName, ObjectRef};
 use podid_core::request::Rules;
 use podid_core::select::Matching;
 
+use crate::audit::AuditLog;
 use crate::redirect;
 
 /// Settings of one agent, from its flags (peer contract §4.1).
@@ -58,6 +59,15 @@ pub struct Config {
     pub allowed_authorities: Vec<String>,
     /// `User-Agent` of all calls.
     pub user_agent: String,
+    /// What people and machines see of the agent.
+    pub running: Running,
+}
+
+/// What is written about requests.
+#[derive(Clone, Debug, Default)]
+pub struct Running {
+    /// Where the audit stream goes.
+    pub audit: AuditLog,
 }
 
 /// What is decided about callers beforehand.

@@ -3,6 +3,7 @@
 //! A token request walks [`server`] → `caller` → `podid_core::answer` → [`source`]; a change in the
 //! cluster walks [`world`] → [`snapshot`], and wakes the requests that wait for it.
 
+pub mod audit;
 mod caller;
 pub mod clock;
 mod config;
@@ -24,5 +25,5 @@ pub mod source;
 mod taint;
 pub mod world;
 
-pub use config::{Callers, Config, Holds};
+pub use config::{Callers, Config, Holds, Running};
 pub use run::{Error, run};

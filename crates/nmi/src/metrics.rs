@@ -38,6 +38,7 @@ struct Inner {
     source_durations: Family<OperationLabels, Histogram, Buckets>,
     self_tests: SelfTests,
     redirect_repairs: PlainCounter,
+    audit_lost: PlainCounter,
     namespaces: Bounded,
     resources: Bounded,
 }
@@ -92,9 +93,16 @@ impl Metrics {
             source_durations: Family::new_with_constructor(Buckets(&BUCKETS_S)),
             self_tests: SelfTests::default(),
             redirect_repairs: PlainCounter::default(),
+            audit_lost: PlainCounter::default(),
             namespaces: Bounded::new(NAMESPACES),
             resources: Bounded::new(RESOURCES),
         };
+        let own = registry.sub_registry_with_prefix("podid");
+        own.register(
+            "audit_lines_lost_total",
+            "Lines of the audit stream that could not be written",
+            inner.audit_lost.clone(),
+        );
         let registry = registry.sub_registry_with_prefix("aadpodidentity");
         registry.register(
             "nmi_operations_duration_seconds",
@@ -150,6 +158,11 @@ impl Metrics {
     /// Counts a repair of the redirect.
     pub fn redirect_repaired(&self) {
         self.inner.redirect_repairs.inc();
+    }
+
+    /// Counts lines of the audit stream that were lost.
+    pub fn audit_lost(&self) -> PlainCounter {
+        self.inner.audit_lost.clone()
     }
 
     /// Counts a failed call of the Kubernetes API.

@@ -1,30 +1,40 @@
-//! Who asked for which token, and what came of it?
+//! Who asked for what, and what came of it?
 //!
-//! One value gathers it while the request is served and reports once: one audit line and one metric.
-//! A caller who hangs up drops the request and with it this value, which then says so.
+//! One value gathers it while the request is served and reports once: one line of the log, one of the audit stream,
+//! and metrics. A caller who hangs up drops the request and with it this value, which then says so.
 
+mod asked;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use podid_core::facts::Identity;
-use podid_core::ids::{ClientId, ObjectRef};
+use podid_core::answer::Choice;
+use podid_core::facts::{Identity, IdentityKind};
+use podid_core::ids::{ObjectRef, Uid};
 use podid_core::redact::{Foreign, RedactedId};
 use podid_core::refusal::{Cause, Refusal};
 use tokio::time::Instant;
 
-use crate::metrics::{Metrics, Operation};
+use crate::audit::{Entry, Given, Pod, RequestId, Shown};
+use crate::metrics::Operation;
 use crate::reply::{self, Reply};
+use crate::server::Parts;
+use crate::snapshot::Resident;
+pub(crate) use asked::{Asked, Route};
 
 /// What proxies log for a caller who left before the answer.
 const HUNG_UP: u16 = 499;
 
 /// One request in the making.
-#[derive(Debug)]
 pub(crate) struct Record {
-    metrics: Metrics,
-    route: &'static str,
+    parts: Arc<Parts>,
+    asked: Asked,
     begun: Instant,
     pod: Option<ObjectRef>,
-    identity: Option<(ObjectRef, Option<ClientId>)>,
+    uid: Option<Uid>,
+    identity: Option<(ObjectRef, Option<IdentityKind>)>,
+    binding: Option<ObjectRef>,
+    cached: Option<bool>,
     resource: String,
     reason: Option<String>,
     cause: Option<Cause>,
@@ -55,13 +65,16 @@ struct End {
 // === impl Record ===
 
 impl Record {
-    pub(crate) fn begin(metrics: &Metrics, route: &'static str) -> Self {
+    pub(crate) fn begin(parts: &Arc<Parts>, asked: Asked) -> Self {
         Self {
-            metrics: metrics.clone(),
-            route,
+            parts: parts.clone(),
+            asked,
             begun: Instant::now(),
             pod: None,
+            uid: None,
             identity: None,
+            binding: None,
+            cached: None,
             resource: String::new(),
             reason: None,
             cause: None,
@@ -74,17 +87,29 @@ impl Record {
         self.begun
     }
 
-    pub(crate) fn pod(&mut self, pod: &ObjectRef) {
+    /// The pod that is named, whether or not it exists.
+    pub(crate) fn named(&mut self, pod: &ObjectRef) {
         self.pod = Some(pod.clone());
+    }
+
+    pub(crate) fn pod(&mut self, resident: &Resident) {
+        self.pod = Some(resident.pod.id.clone());
+        self.uid = Some(resident.pod.uid.clone());
     }
 
     pub(crate) fn resource(&mut self, resource: &str) {
         resource.clone_into(&mut self.resource);
     }
 
-    pub(crate) fn identity(&mut self, identity: &Identity) {
-        let client_id = identity.kind.as_ref().ok().map(|kind| kind.client_id().clone());
-        self.identity = Some((identity.id.clone(), client_id));
+    pub(crate) fn identity(&mut self, choice: Choice<'_>) {
+        let Identity { id, kind, .. } = choice.identity;
+        self.identity = Some((id.clone(), kind.as_ref().ok().cloned()));
+        self.binding = Some(choice.binding.id.clone());
+    }
+
+    /// Whether the token was there without asking anybody.
+    pub(crate) fn cached(&mut self, cached: bool) {
+        self.cached = Some(cached);
     }
 
     pub(crate) fn reason(&mut self, reason: &str) {
@@ -107,29 +132,72 @@ impl Record {
 
     fn report(&self, end: &End) {
         let duration = self.begun.elapsed();
+        self.log(end, duration);
+        self.parts.audit.write(|id| self.entry(id, end, duration));
+        if let Some(route) = self.asked.route.name() {
+            let namespace = self.pod.as_ref().map_or("", |pod| &pod.namespace);
+            let operation = Operation { route, namespace, resource: &self.resource, status: end.status };
+            self.parts.metrics.request(operation, duration);
+        }
+    }
+
+    fn log(&self, end: &End, duration: Duration) {
+        let Asked { route, method, peer, .. } = &self.asked;
+        let path = self.asked.path();
+        let (code, reason) = (self.cause.map(Cause::code), self.reason.as_deref());
+        let reason = reason.map(|reason| tracing::field::display(Foreign(reason)));
+        if route.name().is_none() {
+            if code.is_some() {
+                tracing::info!(%peer, %method, %path, status = end.status, code, reason, "request refused");
+            }
+            return;
+        }
         let (namespace, pod) = self.pod.as_ref().map_or(("", ""), |pod| (&pod.namespace, &pod.name));
-        let (identity, client_id) = self
-            .identity
-            .as_ref()
-            .map_or((None, None), |(identity, client_id)| (Some(identity), client_id.as_ref()));
-        let operation =
-            Operation { route: self.route, namespace, resource: &self.resource, status: end.status };
-        self.metrics.request(operation, duration);
+        let client_id = self.identity.as_ref().and_then(|(_, kind)| Some(kind.as_ref()?.client_id()));
         tracing::info!(
-            route = self.route,
+            req.method = %method,
+            reg.path = %path,
+            req.remote = %peer,
             namespace,
             pod,
-            identity = identity.map(tracing::field::display),
+            identity = self.identity.as_ref().map(|(id, _)| tracing::field::display(id)),
             client_id = client_id.map(|id| tracing::field::display(RedactedId(id.as_str()))),
             resource = %Foreign(&self.resource),
             status = end.status,
             outcome = end.outcome.word(),
-            code = self.cause.map(Cause::code),
-            duration_ms = milliseconds(duration),
-            reason = self.reason.as_deref().map(|reason| tracing::field::display(Foreign(reason))),
+            code,
+            duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            reason,
             "token request"
         );
     }
+
+    fn entry(&self, id: RequestId, end: &End, duration: Duration) -> Entry<'_> {
+        let identity = self.identity.as_ref();
+        Entry {
+            time: (self.parts.clock)(),
+            id: Shown(id),
+            client_request_id: shown(self.asked.client_request_id()),
+            peer: Shown(self.asked.peer),
+            method: self.asked.method.as_str(),
+            path: Shown(self.asked.path()),
+            pod: self.pod.as_ref().map(|pod| Pod::new(pod, self.uid.as_ref().map(Uid::as_str))),
+            resource: shown(Some(self.resource.as_str()).filter(|resource| !resource.is_empty())),
+            identity: identity.and_then(|(id, kind)| Some(Given::new(id, kind.as_ref()?))),
+            binding: self.binding.as_ref().map(Into::into),
+            decision: end.outcome.word(),
+            reason: self.cause.map(Cause::code),
+            text: shown(self.reason.as_deref()),
+            status: end.status,
+            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            cached: self.cached,
+        }
+    }
+}
+
+/// A text that may come from outside.
+fn shown(text: Option<&str>) -> Option<Shown<Foreign<'_>>> {
+    text.map(|text| Shown(Foreign(text)))
 }
 
 impl Drop for Record {
@@ -151,8 +219,4 @@ impl Outcome {
             Self::HungUp => "hung up",
         }
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -27,6 +27,7 @@ use podid_runtime::tasks::{TaskDied, Tasks};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::{Audit, AuditError};
 use crate::clock;
 use crate::config::Config;
 use crate::kubenet::{self, Kubenet};
@@ -81,6 +82,9 @@ pub enum Error {
     /// Pods cannot be redirected.
     #[error(transparent)]
     Redirect(#[from] redirect::Error),
+    /// There is nowhere to write the audit stream.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A part of the agent died; the rest was stopped in order.
     #[error(transparent)]
     Died(#[from] TaskDied),
@@ -101,6 +105,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     require_crds(&cluster, config.mode).await?;
 
     let (registry, metrics) = metrics::registry();
+    let (audit, audit_end) = Audit::start(&config.running.audit, metrics.audit_lost())?;
     let (readiness, tasks) = (Readiness::new(), Tasks::new(shutdown.clone()));
     let secret = Secret::new().map_err(Error::Chance)?;
     let (proof, told, changed) = Proof::new(config.metadata, secret.clone(), metrics.clone(), &readiness);
@@ -116,7 +121,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let (origin, follower) = origin(&config, &cluster);
     let fetches = TaskTracker::new();
     let (neighbours, neighbour_notices) = Neighbours::watched().map_err(Error::Neighbours)?;
-    let parts = parts(&config, &cluster, &metrics, neighbours, &fetches, &shutdown);
+    let parts = parts(&config, &cluster, &metrics, audit, neighbours, &fetches, &shutdown);
     let server = Server::new(parts, snapshots.clone());
 
     // A part that dies begins `shutdown`. Then the redirect is closed, `closed` ends the listener, and
@@ -160,6 +165,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     closed.begin();
     let ended = keep_shut(redirect.as_mut(), &drained, tasks.finished(END)).await;
     leave(redirect, origin.last_farewell().await).await;
+    audit_end.finish().await;
     outcome?;
     Ok(ended?)
 }

@@ -25,6 +25,7 @@ use podid_core::request::{self, Raw, Request, Rules, TokenRequest};
 use podid_runtime::shutdown::Shutdown;
 use tokio::sync::watch;
 
+use crate::audit::Audit;
 use crate::caller::{self, Found};
 use crate::clock::WallClock;
 use crate::forward::{Carried, Forward};
@@ -32,17 +33,11 @@ use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::neighbour::Neighbours;
 use crate::pace::{Asker, Part};
-use crate::record::{Outcome, Record};
+use crate::record::{Asked, Outcome, Record, Route};
 use crate::reply::{self, Reply};
 use crate::snapshot::Snapshot;
 use crate::source::Source;
 use token::{Decided, Manner};
-
-/// The token route, by its name in metrics and logs.
-const TOKEN_ROUTE: &str = "/metadata/identity/oauth2/token";
-
-/// The host token route, likewise.
-const HOST_TOKEN_ROUTE: &str = "/host/token/";
 
 /// How long changes are gathered before tokens are forgotten.
 const TIDY: Duration = Duration::from_secs(1);
@@ -70,6 +65,8 @@ pub struct Parts {
     pub forward: Forward,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where it is proved.
+    pub audit: Audit,
     /// Begins when held requests should come to an end.
     pub draining: Shutdown,
     /// The wall clock.
@@ -115,20 +112,12 @@ impl Server {
                 tracing::debug!(%peer, code = refusal.cause.code(), reason = refusal.text, "probe answered");
                 reply::refusal(&refusal)
             }
-            Request::Refuse(refusal) => {
-                tracing::info!(
-                    %peer,
-                    method = %request.method(),
-                    path = %Foreign(request.uri().path()),
-                    status = refusal.status,
-                    code = refusal.cause.code(),
-                    reason = %Foreign(&refusal.text),
-                    "request refused"
-                );
-                reply::refusal(&refusal)
-            }
+            Request::Refuse(refusal) => self.record(&request, peer, Route::Other).refuse(&refusal),
             Request::Token(wanted) => self.token(request, peer, &wanted).await,
-            Request::HostToken { pod, token } => Box::pin(self.host_token(peer, &pod, &token)).await,
+            Request::HostToken { pod, token } => {
+                let record = self.record(&request, peer, Route::HostToken);
+                Box::pin(self.host_token(record, peer, &pod, &token)).await
+            }
             Request::Instance | Request::Versions => {
                 // A body means nothing here. A server that does not read it would take it for a request of
                 // whoever uses the connection next.
@@ -149,13 +138,13 @@ impl Server {
         peer: IpAddr,
         wanted: &TokenRequest,
     ) -> Reply {
-        let mut record = Record::begin(&self.parts.metrics, TOKEN_ROUTE);
+        let mut record = self.record(&request, peer, Route::Token);
         record.resource(&wanted.resource);
         let found = match self.caller(peer).await {
             Ok(found) => found,
             Err(refusal) => return record.refuse(&refusal),
         };
-        record.pod(&found.resident.pod.id);
+        record.pod(&found.resident);
         match self.decide(Manner::Guest(peer), found, wanted, &mut record).await {
             Decided::Token(reply) => {
                 record.end(reply.status().as_u16(), Outcome::Served);
@@ -176,18 +165,26 @@ impl Server {
 
     /// Everything that only excepted pods may ask IMDS.
     async fn other<B: Carried>(mut self, request: HttpRequest<B>, peer: IpAddr) -> Reply {
-        let refusal = match self.caller(peer).await {
-            Ok(found) if self.excepts(&found.resident.pod) => {
-                match self.pass_on(request, peer, found, Part::Metadata).await {
-                    Ok(reply) => return reply,
-                    Err(refusal) => refusal,
-                }
-            }
-            Ok(found) => only_excepted(&found.resident.pod, request.uri().path()),
-            Err(refusal) => refusal,
+        let mut record = self.record(&request, peer, Route::Other);
+        let found = match self.caller(peer).await {
+            Ok(found) => found,
+            Err(refusal) => return record.refuse(&refusal),
         };
-        tracing::info!(%peer, status = refusal.status, code = refusal.cause.code(), reason = %Foreign(&refusal.text), "request refused");
-        reply::refusal(&refusal)
+        record.pod(&found.resident);
+        if !self.excepts(&found.resident.pod) {
+            return record.refuse(&only_excepted(&found.resident.pod, request.uri().path()));
+        }
+        match self.pass_on(request, peer, found, Part::Metadata).await {
+            Ok(reply) => {
+                record.end(reply.status().as_u16(), Outcome::PassedThrough);
+                reply
+            }
+            Err(refusal) => record.refuse(&refusal),
+        }
+    }
+
+    fn record<B>(&self, request: &HttpRequest<B>, peer: IpAddr, route: Route) -> Record {
+        Record::begin(&self.parts, Asked::new(request, peer, route))
     }
 
     /// What IMDS says to an excepted pod, if it still is one when the answer is there.

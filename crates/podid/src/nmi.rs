@@ -3,6 +3,7 @@
 mod callers;
 mod proof;
 mod redirection;
+mod running;
 mod superseded;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -22,6 +23,7 @@ use podid_runtime::shutdown::Shutdown;
 use callers::CallerArgs;
 use proof::Proof;
 use redirection::Redirection;
+use running::Running;
 use superseded::Superseded;
 
 /// Arguments of the node agent.
@@ -157,6 +159,9 @@ pub struct Args {
     callers: CallerArgs,
 
     #[command(flatten)]
+    running: Running,
+
+    #[command(flatten)]
     superseded: Superseded,
 
     #[command(flatten)]
@@ -252,6 +257,7 @@ impl Args {
             cloud: Cloud::parse(&self.cloud, custom_cloud.as_deref())?,
             allowed_authorities: self.allowed_authority.clone(),
             user_agent: user_agent(&self.custom_user_agent),
+            running: self.running.config(),
         })
     }
 

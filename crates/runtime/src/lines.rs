@@ -51,9 +51,10 @@ struct State {
 // === impl Lines ===
 
 impl Lines {
-    /// Starts a thread called `name` that writes to `sink`. Fails only when the system has no room for a thread.
-    pub fn start(name: &str, sink: Sink) -> std::io::Result<(Self, Ending)> {
-        let shared = Arc::new(Shared::default());
+    /// Starts a thread called `name` that writes to `sink`; lines that are lost are counted in `lost`. Fails only when
+    /// the system has no room for a thread.
+    pub fn start(name: &str, sink: Sink, lost: PlainCounter) -> std::io::Result<(Self, Ending)> {
+        let shared = Arc::new(Shared { lost, ..Shared::default() });
         let (tell, ended) = oneshot::channel();
         let work = shared.clone();
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
@@ -80,11 +81,6 @@ impl Lines {
         if before == 0 || (before < LARGEST / 2 && after >= LARGEST / 2) {
             self.shared.changed.notify_one();
         }
-    }
-
-    /// Counts the lines that were lost.
-    pub fn lost(&self) -> PlainCounter {
-        self.shared.lost.clone()
     }
 }
 

@@ -18,8 +18,12 @@ pub(super) fn answer<'a, V: View>(
     }
     let mut selection = view.selection(pod, terms.matching);
     let withheld = terms.protected.withhold(&mut selection);
-    let choices =
-        selection.grants.iter().map(|grant| Choice { identity: grant.identity, assigned: None, others: 0 });
+    let choices = selection.grants.iter().map(|grant| Choice {
+        identity: grant.identity,
+        binding: grant.binding,
+        assigned: None,
+        others: 0,
+    });
     choose(choices, selector, || {
         if let Some(refusal) = protected::refusal(&withheld, &selection, selector, pod) {
             return Without::Refuse(refusal);

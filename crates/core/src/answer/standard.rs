@@ -36,7 +36,7 @@ pub(super) fn answer<'a, V: View>(
             held.assignment.state == AssignmentState::Assigned && matches(&held.assignment, grant.identity)
         });
         let since = assigned.map(|held| held.since).max()?;
-        Some(Choice { identity: grant.identity, assigned: Some(since), others: 0 })
+        Some(Choice { identity: grant.identity, binding: grant.binding, assigned: Some(since), others: 0 })
     });
     choose(choices, selector, || match protected::refusal(&withheld, &selection, selector, pod) {
         Some(refusal) => Without::Refuse(refusal),

@@ -33,6 +33,7 @@ static EXPOSED: LazyLock<BTreeMap<String, Exposed>> = LazyLock::new(|| {
         source_durations,
         self_tests,
         redirect_repairs: _,
+        audit_lost: _,
         namespaces: _,
         resources: _,
     } = &*metrics.inner;

@@ -11,6 +11,7 @@ use podid_kube::{Client, watch};
 use podid_runtime::shutdown::Shutdown;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Audit;
 use crate::clock;
 use crate::config::Config;
 use crate::forward::Forward;
@@ -53,6 +54,7 @@ pub(super) fn parts(
     config: &Config,
     cluster: &Client,
     metrics: &Metrics,
+    audit: Audit,
     neighbours: Neighbours,
     fetches: &TaskTracker,
     draining: &Shutdown,
@@ -83,6 +85,7 @@ pub(super) fn parts(
         source: Source::new(upstreams, metrics.clone(), fetches.clone()),
         forward: Forward::new(http, config.metadata.into(), paces),
         metrics: metrics.clone(),
+        audit,
         draining: draining.clone(),
         clock: clock::system(),
     }

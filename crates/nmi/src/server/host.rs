@@ -6,18 +6,23 @@ use podid_core::ids::ObjectRef;
 use podid_core::refusal::{Cause, Refusal};
 use podid_core::request::TokenRequest;
 
+use super::Server;
 use super::token::{Decided, Manner};
-use super::{HOST_TOKEN_ROUTE, Server};
 use crate::caller::{self, Found};
 use crate::record::{Outcome, Record};
 use crate::reply::Reply;
 
 impl Server {
     /// The host token route: whoever is on the node names the pod. Exceptions do not apply.
-    pub(super) async fn host_token(mut self, peer: IpAddr, pod: &ObjectRef, wanted: &TokenRequest) -> Reply {
-        let mut record = Record::begin(&self.parts.metrics, HOST_TOKEN_ROUTE);
+    pub(super) async fn host_token(
+        mut self,
+        mut record: Record,
+        peer: IpAddr,
+        pod: &ObjectRef,
+        wanted: &TokenRequest,
+    ) -> Reply {
         record.resource(&wanted.resource);
-        record.pod(pod);
+        record.named(pod);
         if !peer.to_canonical().is_loopback() {
             return record.refuse(&Refusal::forbidden(
                 Cause::HostTokenForeign,
@@ -35,6 +40,7 @@ impl Server {
                 format!("no pod {pod} runs on node {node}."),
             ));
         };
+        record.pod(&resident);
         let found = Found { resident, by_lookup: false };
         match self.decide(Manner::Host, found, wanted, &mut record).await {
             Decided::Token(reply) => {

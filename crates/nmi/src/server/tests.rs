@@ -1,5 +1,6 @@
 //! The agent between a fake cluster and a fake IMDS, on a paused clock.
 
+mod audit;
 mod callers;
 mod entra;
 mod errors;

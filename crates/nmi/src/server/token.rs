@@ -154,9 +154,10 @@ impl Server {
         wanted: &TokenRequest,
         record: &mut Record,
     ) -> Look<'a> {
-        record.identity(choice.identity);
+        record.identity(choice);
         match self.fetch(choice, &Asker::Pod(resident.pod.uid.clone()), wanted, record).await {
             Ok(served) => {
+                record.cached(served.cached);
                 if choice.others > 0 {
                     flag(choice, resident, served.cached, record);
                 }
@@ -198,7 +199,8 @@ impl Server {
         for choice in choices {
             match self.fetch(*choice, &asker, wanted, record).await {
                 Ok(served) if served.value.principal() == Some(principal) => {
-                    record.identity(choice.identity);
+                    record.identity(*choice);
+                    record.cached(served.cached);
                     return Some(Look::Token(body(manner, &served.value, served.left), choice.identity));
                 }
                 Ok(_) => {}

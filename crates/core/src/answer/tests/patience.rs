@@ -49,7 +49,8 @@ fn what_is_missing_may_come_until_a_minute_after_the_pods_start() {
 fn imds_may_need_five_minutes_to_hear_of_an_assignment() {
     let terms = terms(Mode::Standard);
     let identity = identity("shop", "a");
-    let choice = |assigned| Choice { identity: &identity, assigned, others: 0 };
+    let binding = binding("shop", "a", "a");
+    let choice = |assigned| Choice { identity: &identity, binding: &binding, assigned, others: 0 };
     let words = |assigned, seconds| without(&unknown_to_imds(choice(assigned), &pod(), &terms, at(seconds)));
     assert_eq!(words(Some(at(0)), 299), "wait 50 until 300");
     assert_eq!(words(Some(at(0)), 300), "refuse 400");

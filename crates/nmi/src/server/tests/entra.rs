@@ -10,7 +10,7 @@ use podid_core::ids::NodeName;
 use podid_core::refusal::Refusal;
 use podid_core::select::Matching;
 
-use super::stage::{pod, service_principal};
+use super::stage::{binding, pod, service_principal};
 use crate::source::{Error, Failed, Setback, setback};
 
 /// What a pod is told, and whether it is held before.
@@ -24,7 +24,8 @@ fn told(error: entra::Error) -> (Refusal, bool) {
         hold_under_way: Duration::from_secs(50),
     };
     let identity = service_principal("shop", "web", None);
-    let choice = Choice { identity: &identity, assigned: None, others: 0 };
+    let binding = binding("shop", "web", "web");
+    let choice = Choice { identity: &identity, binding: &binding, assigned: None, others: 0 };
     let failed = Failed::Source { error: Arc::new(Error::Entra(error)), retry_after: Duration::from_secs(1) };
     let pod = pod("shop", "web", "10.0.0.1");
     match setback(&failed, choice, &pod, "https://vault.azure.net", &terms, Timestamp::UNIX_EPOCH) {

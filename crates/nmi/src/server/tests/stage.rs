@@ -35,6 +35,7 @@ pub(super) use self::facts::{
     service_principal,
 };
 pub(super) use self::imds::{FakeImds, MARK, Says};
+use crate::audit::Audit;
 use crate::forward::Forward;
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
@@ -135,6 +136,7 @@ impl Stage {
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
             forward: Forward::new(client, imds.address, paces),
             metrics,
+            audit: Audit::default(),
             draining: draining.clone(),
             clock,
         };

@@ -60,7 +60,8 @@ fn nmi(file: &str) {
     assert_eq!(stage.heard_by_pod("/"), None, "there is an IMDS, so that this test shows nothing");
     let mut nmi = stage.start(&container);
     nmi.until("ready", || stage.status(container.probes, "/readyz") == Some(200));
-    assert!(nmi.log().contains("as a test over a link showed"), "{}", nmi.log());
+    // Lines are written in batches, and may come after what they tell of.
+    nmi.until_it_says("as a test over a link showed");
     assert_limited(&nmi, &container);
     // No header: refused at once, by NMI, without asking anybody.
     let answer = stage.heard_by_pod("/metadata/identity/oauth2/token?resource=r").unwrap();

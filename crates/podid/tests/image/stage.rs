@@ -181,6 +181,12 @@ impl Running {
         }
     }
 
+    /// Waits for words in its log.
+    pub(crate) fn until_it_says(&mut self, words: &str) {
+        let log = self.log.clone();
+        self.until(words, || log.lock().unwrap().contains(words));
+    }
+
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> ExitStatus {
         let begun = Instant::now();

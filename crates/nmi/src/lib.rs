@@ -5,6 +5,7 @@
 
 pub mod audit;
 mod caller;
+pub mod cleanup;
 pub mod clock;
 mod config;
 pub mod forward;

@@ -28,6 +28,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{Audit, AuditError};
+use crate::cleanup::Attendant;
 use crate::clock;
 use crate::config::Config;
 use crate::kubenet::{self, Kubenet};
@@ -42,6 +43,10 @@ use crate::world::World;
 use parts::{origin, parts, sources};
 use proof::Proof;
 use redirected::{Redirected, keep_shut, leave};
+
+/// How long, once the redirect is closed, callers who are connected already are still served: longer than it takes
+/// to accept them, and to ask the next question on an open connection.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How long requests in hand may take at the end; kubelets grant 30 s in all.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -115,7 +120,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
         Either::Right(proof.waive(shutdown.clone()))
     };
     let redirected = Redirected::new(&readiness, changed, metrics.clone());
-    let probe = redirected.probe(&readiness, tasks.liveness());
+    let probe = redirected.probe(tasks.liveness());
     let (world, snapshots) =
         World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());
     let (origin, follower) = origin(&config, &cluster);
@@ -142,7 +147,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
             untaint(cluster.clone(), config.node.clone(), key, told, drained.clone()),
         );
     }
-    let requests = HttpServer::new("token requests").drain(DRAIN).limits(limits);
+    let requests = HttpServer::new("token requests").linger(LINGER).drain(DRAIN).limits(limits);
     let handler = move |request, peer| match secret.answer(&request, peer) {
         Some(answer) => Either::Left(std::future::ready(answer)),
         None => Either::Right(server.handle(request, peer)),
@@ -154,8 +159,18 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
         finished.begin();
     });
 
+    let cleanups = match Attendant::listen() {
+        Ok((attendant, cleanups)) => {
+            tasks.spawn("cleanup on request", attendant.run(shutdown.clone()));
+            Some(cleanups)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "`podid nmi --cleanup` cannot ask this agent: its control socket is not there");
+            None
+        }
+    };
     let settings = Settings { metadata: config.metadata, listener: target, options: config.redirect };
-    let outcome = redirected::keep(settings, snapshots, redirected, &shutdown).await;
+    let outcome = redirected::keep(settings, snapshots, redirected, cleanups, &shutdown).await;
     shutdown.begin();
     let (mut redirect, outcome) = match outcome {
         Ok(redirect) => (redirect, Ok(())),

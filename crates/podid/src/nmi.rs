@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use podid_azure::cloud::{CUSTOM_FILE_VARIABLE, Cloud};
 use podid_core::answer::Mode;
 use podid_core::ids::{NodeName, ObjectRef};
 use podid_core::request::Rules;
 use podid_core::select::Matching;
-use podid_nmi::{Config, Holds, redirect};
+use podid_nmi::cleanup::{Cleaned, cleanup};
+use podid_nmi::{Config, Holds};
 use podid_runtime::shutdown::Shutdown;
 
 use callers::CallerArgs;
@@ -144,8 +145,8 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     custom_user_agent: String,
 
-    /// Remove the redirect that an agent left on this node, and exit; pods reach the metadata service again.
-    /// An agent that still runs must be stopped first. Exit codes: 0 removed or nothing there, 1 not removed
+    /// Remove the redirect from this node, and exit; pods reach the metadata service again. An agent that runs is asked
+    /// to do it, and stays without until it is started anew. Exit codes: 0 removed or nothing there, 1 not removed
     #[arg(long)]
     cleanup: bool,
 
@@ -173,8 +174,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let _log = args.logging.init()?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     if args.cleanup {
-        let removed = runtime.block_on(redirect::cleanup()).map_err(not_cleaned)?;
-        println!("{}", if removed { "redirect removed" } else { "there was no redirect" });
+        println!("{}", cleaned(runtime.block_on(cleanup())?));
         return Ok(ExitCode::SUCCESS);
     }
     args.superseded.report();
@@ -187,14 +187,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The kernel lets nobody but its owner remove a redirect that is in use.
-fn not_cleaned(error: redirect::Error) -> anyhow::Error {
-    match error {
-        redirect::Error::Held => anyhow!(
-            "an NMI still runs on this node and owns the redirect, so nobody else can remove it. \
-             Stop it first: deleting its DaemonSet removes the redirect, too; if it does not, run this again then."
-        ),
-        other => other.into(),
+fn cleaned(cleaned: Cleaned) -> &'static str {
+    match cleaned {
+        Cleaned::Nothing => "there was no redirect",
+        Cleaned::Leftover => "redirect removed",
+        Cleaned::ByAgent => {
+            "redirect removed by the NMI that runs on this node. It makes another one when it is started anew: \
+             delete its DaemonSet if that is not wanted"
+        }
     }
 }
 

@@ -12,11 +12,14 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full as Whole;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,6 +28,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, timeout_at};
 
 use self::accept::Door;
 use self::crowd::{Crowd, Full, Of, Place};
@@ -40,6 +44,8 @@ const DRAIN: Duration = Duration::from_mins(1);
 const BUFFER: usize = 16 * 1024;
 /// How long a client may take to read an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long nobody may come until a port that is closed to new connections counts as empty.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// A named HTTP/1 server and its limits.
 #[derive(Clone, Debug)]
@@ -48,8 +54,18 @@ pub struct Server {
     name: &'static str,
     header_timeout: Duration,
     read_timeout: Duration,
+    linger: Duration,
     drain: Duration,
     limits: Limits,
+}
+
+/// Who is connected.
+struct Present {
+    graceful: GracefulShutdown,
+    connections: JoinSet<()>,
+    crowd: Crowd,
+    /// Whether the shutdown has begun, for whoever answers: a look at [`Shutdown`] takes a lock.
+    leaving: Arc<AtomicBool>,
 }
 
 /// A port that could not be listened on.
@@ -85,6 +101,7 @@ impl Server {
             name,
             header_timeout: HEADER_TIMEOUT,
             read_timeout: READ_TIMEOUT,
+            linger: Duration::ZERO,
             drain: DRAIN,
             limits: Limits::default(),
         }
@@ -98,6 +115,14 @@ impl Server {
     /// Sets how long a client may take to read an answer.
     pub fn read_timeout(self, read_timeout: Duration) -> Self {
         Self { read_timeout, ..self }
+    }
+
+    /// Sets how long, once the shutdown has begun, connections are still taken that the kernel has already let in, and
+    /// open ones may bring one more request, which is answered with "Connection: close". Not at all by default.
+    ///
+    /// For a port that new connections are kept away from by then: so that nobody meets a reset.
+    pub fn linger(self, linger: Duration) -> Self {
+        Self { linger, ..self }
     }
 
     /// Sets how long requests in hand may take once the shutdown has begun.
@@ -116,24 +141,49 @@ impl Server {
         H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Whole<Bytes>>> + Send + 'static,
     {
-        let graceful = GracefulShutdown::new();
-        let mut connections = JoinSet::new();
-        let crowd = Crowd::new(self.limits);
+        let mut present = Present {
+            graceful: GracefulShutdown::new(),
+            connections: JoinSet::new(),
+            crowd: Crowd::new(self.limits),
+            leaving: Arc::default(),
+        };
         let mut door = Door::new(self.name);
         loop {
             tokio::select! {
                 () = shutdown.begun() => break,
-                Some(ended) = connections.join_next() => self.report(ended),
-                (stream, peer) = door.next(|| listener.accept()) => match crowd.enter(peer.ip()) {
-                    Ok(place) => {
-                        connections.spawn(self.connection(stream, peer, place, &graceful, handler.clone()));
-                    }
-                    Err(full) => self.turn_away(stream, peer, full),
-                },
+                Some(ended) = present.connections.join_next() => self.report(ended),
+                (stream, peer) = door.next(|| listener.accept()) => self.let_in(stream, peer, &mut present, &handler),
+            }
+        }
+        present.leaving.store(true, Ordering::Relaxed);
+        let end = Instant::now() + self.linger;
+        if !self.linger.is_zero() {
+            let quiet = || timeout_at(end.min(Instant::now() + QUIET), listener.accept());
+            while let Ok(Ok((stream, peer))) = quiet().await {
+                self.let_in(stream, peer, &mut present, &handler);
             }
         }
         drop(listener);
-        self.drain_connections(graceful, connections).await;
+        while !self.linger.is_zero()
+            && let Ok(Some(ended)) = timeout_at(end, present.connections.join_next()).await
+        {
+            self.report(ended);
+        }
+        self.drain_connections(present.graceful, present.connections).await;
+    }
+
+    fn let_in<H, F>(&self, stream: TcpStream, peer: SocketAddr, present: &mut Present, handler: &H)
+    where
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<Whole<Bytes>>> + Send + 'static,
+    {
+        match present.crowd.enter(peer.ip()) {
+            Ok(place) => {
+                let connection = self.connection(stream, peer, place, present, handler.clone());
+                present.connections.spawn(connection);
+            }
+            Err(full) => self.turn_away(stream, peer, full),
+        }
     }
 
     /// One connection, which leaves its place when it ends.
@@ -142,16 +192,25 @@ impl Server {
         stream: TcpStream,
         peer: SocketAddr,
         place: Place,
-        graceful: &GracefulShutdown,
+        present: &Present,
         handler: H,
     ) -> impl Future<Output = ()> + Send + 'static
     where
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
         F: Future<Output = Response<Whole<Bytes>>> + Send + 'static,
     {
+        let leaving = present.leaving.clone();
         // Here and below `map` and not an `async` block, which would hold its future twice: once to take it in, once
         // to wait for it. Answering is a large one, and moved for each request.
-        let service = service_fn(move |request| handler(request, peer).map(Ok::<_, Infallible>));
+        let service = service_fn(move |request| {
+            let last = leaving.load(Ordering::Relaxed);
+            handler(request, peer).map(move |mut response| {
+                if last {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            })
+        });
         // Answers are small and whole: they must not wait for more bytes to fill a segment.
         let _ = stream.set_nodelay(true);
         let connection = http1::Builder::new()
@@ -159,7 +218,7 @@ impl Server {
             .header_read_timeout(self.header_timeout)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(Patient::new(stream, self.read_timeout)), service);
-        let connection = graceful.watch(connection);
+        let connection = present.graceful.watch(connection);
         let name = self.name;
         connection.map(move |outcome| {
             if let Err(error) = outcome {

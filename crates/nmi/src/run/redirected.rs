@@ -8,11 +8,12 @@ use std::time::Duration;
 use podid_core::farewell::Farewell;
 use podid_runtime::admin::Probe;
 use podid_runtime::liveness::Liveness;
-use podid_runtime::readiness::{Guard, Readiness};
+use podid_runtime::readiness::Readiness;
 use podid_runtime::shutdown::Shutdown;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
+use crate::cleanup;
 use crate::metrics::Metrics;
 use crate::redirect::{self, Redirect, Settings};
 use crate::snapshot::Snapshot;
@@ -21,10 +22,13 @@ use crate::snapshot::Snapshot;
 const HANDOVER: Duration = Duration::from_mins(1);
 const HANDOVER_PAUSE: Duration = Duration::from_millis(200);
 
+/// What readiness waits for.
+pub(super) const NAME: &str = "redirect";
+
 /// What is told to those who wait for the redirect.
 pub(super) struct Redirected {
     active: Arc<AtomicBool>,
-    guard: Guard,
+    readiness: Readiness,
     changed: Arc<Notify>,
     metrics: Metrics,
 }
@@ -35,22 +39,29 @@ impl Redirected {
     /// Not yet; `readiness` waits for it. `changed` hears of every change of the rules, and `metrics` of
     /// every repair.
     pub(super) fn new(readiness: &Readiness, changed: Arc<Notify>, metrics: Metrics) -> Self {
-        Self { active: Arc::default(), guard: readiness.guard("redirect"), changed, metrics }
+        readiness.block(NAME);
+        Self { active: Arc::default(), readiness: readiness.clone(), changed, metrics }
     }
 
     /// What probes are answered with.
-    pub(super) fn probe(&self, readiness: &Readiness, liveness: Liveness) -> Probe {
+    pub(super) fn probe(&self, liveness: Liveness) -> Probe {
         let active = self.active.clone();
         let active = Arc::new(move || active.load(Ordering::Relaxed));
-        Probe { active, readiness: readiness.clone(), liveness }
+        Probe { active, readiness: self.readiness.clone(), liveness }
     }
 
-    fn done(self, redirect: &mut Redirect) {
+    fn done(&self, redirect: &mut Redirect) {
         self.active.store(true, Ordering::Relaxed);
-        drop(self.guard);
-        redirect.notify(self.changed);
-        let metrics = self.metrics;
+        self.readiness.unblock(NAME);
+        redirect.notify(self.changed.clone());
+        let metrics = self.metrics.clone();
         redirect.on_repair(move |_| metrics.redirect_repaired());
+    }
+
+    fn removed(&self) {
+        self.active.store(false, Ordering::Relaxed);
+        self.readiness.block(NAME);
+        tracing::warn!("the redirect was removed on request, and comes back when this agent is started anew");
     }
 }
 
@@ -93,6 +104,7 @@ pub(super) async fn keep(
     settings: Settings,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     redirected: Redirected,
+    mut cleanups: Option<mpsc::Receiver<cleanup::Request>>,
     shutdown: &Shutdown,
 ) -> Result<Option<Redirect>, redirect::Error> {
     tokio::select! {
@@ -104,8 +116,39 @@ pub(super) async fn keep(
         redirect = install(settings) => redirect?,
     };
     redirected.done(&mut redirect);
-    redirect.keep(shutdown.begun()).await;
-    Ok(Some(redirect))
+    loop {
+        let mut asker = None;
+        let end = async {
+            tokio::select! {
+                () = shutdown.begun() => {}
+                // Never again where nobody can ask.
+                Some(request) = next(&mut cleanups) => asker = Some(request),
+            }
+        };
+        redirect.keep(end).await;
+        let Some(asker) = asker else { return Ok(Some(redirect)) };
+        match redirect.remove().await {
+            Ok(()) => {
+                // Whoever asked may have hung up.
+                let _ = asker.send(Ok(()));
+                redirected.removed();
+                shutdown.begun().await;
+                return Ok(None);
+            }
+            Err((kept, error)) => {
+                let _ = asker.send(Err(error.to_string()));
+                redirect = kept;
+            }
+        }
+    }
+}
+
+/// The next one who wants the redirect to be removed; nobody where there is no socket to ask at.
+async fn next(cleanups: &mut Option<mpsc::Receiver<cleanup::Request>>) -> Option<cleanup::Request> {
+    match cleanups {
+        Some(cleanups) => cleanups.recv().await,
+        None => None,
+    }
 }
 
 /// A predecessor that is about to end may still own the rules.

@@ -16,7 +16,7 @@ use crate::selftest;
 use crate::world::{
     BRIDGE, LISTENER, METADATA, NODE, ROUTED, World, ask, loopback_route, nmi_heard, route_localnet,
 };
-use crate::{company, neighbours, ways};
+use crate::{company, handover, neighbours, ways};
 
 /// How long a repair may take on a busy machine.
 const REPAIRED_AFTER: Duration = Duration::from_secs(5);
@@ -49,6 +49,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("a_table_from_an_older_kernel_is_taken_over", older_table),
     // W-10.
     ("closing_lets_connections_finish_and_makes_new_ones_wait", closing),
+    ("one_nmi_follows_another_under_load_and_no_caller_is_refused_or_reset", handover::under_load),
     ("a_closed_redirect_outlives_its_owner", closed_outlives),
     // W-45.
     ("a_redirect_that_cannot_be_closed_is_closed_as_soon_as_it_can", closing_again),

@@ -13,6 +13,7 @@
 mod agent;
 mod cases;
 mod company;
+mod handover;
 mod intruder;
 mod neighbours;
 mod selftest;

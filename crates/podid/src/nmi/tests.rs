@@ -72,13 +72,6 @@ fn the_daemon_set_is_watched_where_namespace_and_name_are_known() {
 }
 
 #[test]
-fn a_redirect_in_use_is_not_cleaned_up_and_the_message_says_what_to_stop() {
-    let text = not_cleaned(redirect::Error::Held).to_string();
-    assert!(text.contains("still runs") && text.contains("deleting its DaemonSet"), "{text}");
-    assert!(not_cleaned(redirect::Error::Denied).to_string().contains("NET_ADMIN"));
-}
-
-#[test]
 fn there_is_no_startup_taint_unless_it_is_named() {
     let key = |arguments: &[&str]| config(arguments).unwrap().startup_taint;
     assert_eq!((key(&[]), key(&["--startup-taint="])), (None, None));

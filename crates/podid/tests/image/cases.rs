@@ -1,7 +1,8 @@
 //! What must work, and what must not?
 
-use podid_lab::api::LEASES;
+use podid_lab::api::{DeleteOptions, LEASES, Resource};
 use rustix::thread::CapabilitySet;
+use serde_json::json;
 
 use crate::container::Container;
 use crate::root;
@@ -25,6 +26,12 @@ const WITHOUT_AZURE_JSON: &str = "noazurejson/deployment-rbac.yaml";
 const CASES: &[Case] = &[
     Case { name: "nmi_redirects_with_net_admin_and_nothing_else", user: 0, run: nmi_standard },
     Case { name: "nmi_in_managed_mode_needs_nothing_else", user: 0, run: nmi_managed },
+    Case { name: "cleanup_asks_the_nmi_that_runs_and_only_root_is_heard", user: 0, run: cleanup },
+    Case {
+        name: "nmi_opens_the_way_when_its_daemon_set_was_deleted_and_not_otherwise",
+        user: 0,
+        run: farewell,
+    },
     Case { name: "nmi_without_net_admin_says_what_it_lacks", user: 0, run: nmi_powerless },
     Case { name: "mic_leads_as_root_without_capabilities", user: 0, run: mic_with_azure_json },
     Case { name: "mic_leads_as_nobody_in_particular", user: NONROOT, run: mic_without_azure_json },
@@ -68,6 +75,44 @@ fn nmi(file: &str) {
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("error_description"), "{answer}");
     assert!(nmi.stop().success(), "{}", nmi.log());
     assert_wrote_nothing(&nmi);
+}
+
+fn cleanup() {
+    let stage = Stage::new();
+    let container = Container::of(STANDARD, "DaemonSet");
+    let mut nmi = stage.start(&container);
+    nmi.until("ready", || stage.status(container.probes, "/readyz") == Some(200));
+    let (status, text) = stage.call("nmi", &["--cleanup"], NONROOT);
+    assert!(status.code() == Some(1) && text.contains("only root may ask"), "{text}");
+    assert!(stage.heard_by_pod("/").is_some(), "the redirect is gone");
+
+    let (status, text) = stage.call("podid", &["nmi", "--cleanup"], 0);
+    assert!(status.success() && text.contains("removed by the NMI that runs"), "{text}");
+    assert_eq!(stage.heard_by_pod("/"), None);
+    nmi.until("not ready", || stage.status(container.probes, "/readyz") == Some(503));
+    assert!(nmi.stop().success(), "{}", nmi.log());
+    assert_eq!(stage.heard_by_pod("/"), None);
+}
+
+fn farewell() {
+    let daemon_sets = Resource::named("apps", "daemonsets");
+    let object =
+        json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "nmi"}, "spec": {}});
+    let container = Container::of(STANDARD, "DaemonSet");
+    for (deleted, left) in [(false, "redirect removed"), (true, "there was no redirect")] {
+        let stage = Stage::new();
+        stage.cluster.store.create(&daemon_sets, "default", object.clone()).unwrap();
+        let mut nmi = stage.start(&container);
+        nmi.until("ready", || stage.status(container.probes, "/readyz") == Some(200));
+        assert!(stage.heard_by_pod("/").unwrap().starts_with("HTTP/1.1 "));
+        if deleted {
+            stage.cluster.store.delete(&daemon_sets, "default", "nmi", &DeleteOptions::default()).unwrap();
+            nmi.until_it_says("the DaemonSet of this agent is deleted");
+        }
+        assert!(nmi.stop().success(), "{}", nmi.log());
+        let (status, text) = stage.call_with(CapabilitySet::NET_ADMIN, "podid", &["nmi", "--cleanup"], 0);
+        assert!(status.success() && text.contains(left), "{text}\n{}", nmi.log());
+    }
 }
 
 fn nmi_powerless() {

@@ -13,7 +13,7 @@ use futures::{FutureExt, StreamExt, stream};
 use podid_lab::api::{Access, LogOptions, PodLogs, Settings, Status, Store, serve};
 use podid_lab::net::Namespace;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -37,8 +37,12 @@ impl Cluster {
     /// Serves at `address` in `network`, and writes the service account's files into `folder`.
     pub(crate) fn start(network: &Namespace, address: SocketAddr, folder: &Path) -> Self {
         let issued = rcgen::generate_simple_self_signed(vec![address.ip().to_string()]).unwrap();
-        let store =
-            Store::new(Settings { crds: definitions(), root_ca: issued.cert.pem(), history: 1000 }).unwrap();
+        let store = Store::new(Settings {
+            crds: [definitions(), vec![daemon_sets()]].concat(),
+            root_ca: issued.cert.pem(),
+            history: 1000,
+        })
+        .unwrap();
         let account = folder.join("serviceaccount");
         fs::create_dir(&account).unwrap();
         fs::set_permissions(&account, fs::Permissions::from_mode(0o755)).unwrap();
@@ -75,6 +79,22 @@ fn definitions() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/crds");
     let read = |path: PathBuf| serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     fs::read_dir(folder).unwrap().map(|file| read(file.unwrap().path())).collect()
+}
+
+/// The lab has no DaemonSets; any definition of them will do.
+fn daemon_sets() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "daemonsets.apps"},
+        "spec": {
+            "group": "apps", "scope": "Namespaced",
+            "names": {"kind": "DaemonSet", "listKind": "DaemonSetList", "plural": "daemonsets", "singular": "daemonset"},
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    })
 }
 
 // === impl NoLogs ===

@@ -79,10 +79,21 @@ impl Stage {
 
     /// Runs podid under `name` to its end, as the image would without any manifest.
     pub(crate) fn call(&self, name: &str, arguments: &[&str], user: u32) -> (ExitStatus, String) {
+        self.call_with(CapabilitySet::empty(), name, arguments, user)
+    }
+
+    /// The same with these rights.
+    pub(crate) fn call_with(
+        &self,
+        rights: CapabilitySet,
+        name: &str,
+        arguments: &[&str],
+        user: u32,
+    ) -> (ExitStatus, String) {
         let root = Root::new(self.folder.path().join(format!("root-{name}-{}", arguments.join("-"))));
         let mut command = Command::new(format!("/{name}"));
         command.args(arguments).env_clear();
-        let mut running = run(&self.node, &root, user, CapabilitySet::empty(), command);
+        let mut running = run(&self.node, &root, user, rights, command);
         (running.end(), running.log())
     }
 

@@ -267,3 +267,34 @@ async fn a_client_that_finds_the_server_full_is_not_told_that_it_is_to_blame() {
     shutdown.begin();
     server.await.unwrap();
 }
+
+#[tokio::test]
+async fn whoever_was_let_in_before_the_shutdown_is_answered_and_told_that_it_was_the_last_time() {
+    let (listener, address) = listen().await;
+    let shutdown = Shutdown::new();
+    let mut open = TcpStream::connect(address).await.unwrap();
+    // Accepted by the kernel, and by nobody else, when the shutdown begins.
+    let mut queued = Vec::new();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        queued.push(stream);
+    }
+    shutdown.begin();
+    let server = Server::new("test").linger(Duration::from_secs(20));
+    let server = tokio::spawn(server.serve(listener, shutdown, |_, _| async { say("fine") }));
+    let mut answer = String::new();
+    for mut stream in queued {
+        answer.clear();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("fine") && answer.contains("connection: close"), "{answer}");
+    }
+    // One that is open and silent may bring its request, too.
+    tokio::time::sleep(3 * QUIET).await;
+    TcpStream::connect(address).await.unwrap_err();
+    open.write_all(b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    answer.clear();
+    open.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("fine") && answer.contains("connection: close"), "{answer}");
+    server.await.unwrap();
+}

@@ -65,8 +65,6 @@ causes! {
     CallerUnconfirmed = "caller-unconfirmed",
     /// The address has just become another pod's, or was claimed by one.
     CallerChanged = "caller-changed",
-    /// Another pod answers for the address that the request came from.
-    AddressClaimed = "address-claimed",
     /// The path is for excepted pods only.
     NotExcepted = "not-excepted",
     /// The pod's exception went away while its request was passed on.

@@ -13,8 +13,9 @@ use crate::client::{
 use crate::cluster::objects::{LAB_SELECTOR, is_of_a_lab};
 use crate::scenario::SYSTEM_NAMESPACE;
 
-/// Longest time until what was deleted is gone: controllers are slow after their API server was away.
-const LIMIT: Duration = Duration::from_mins(1);
+/// Longest time until what was deleted is gone. A namespace goes only when its controller has emptied it, which can
+/// take more than a minute after the API server was away or lost its history.
+const LIMIT: Duration = Duration::from_mins(3);
 /// Pause between looks.
 const LOOK: Duration = Duration::from_millis(100);
 

@@ -5,7 +5,7 @@
 //! seconds; what it says counts when two readings agree, because a writer may be in the middle of it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use podid_azure::config::{AzureConfig, Login};
@@ -24,6 +24,7 @@ type Make = Box<dyn Fn(&AzureConfig) -> Credential + Send + Sync>;
 /// Follows the file and keeps the credential of the controller at what it says.
 pub(crate) struct Follower {
     path: PathBuf,
+    before: Option<Fingerprint>,
     credential: Credential,
     make: Make,
     /// The cloud of the start; another one needs a restart.
@@ -31,28 +32,39 @@ pub(crate) struct Follower {
     own: mpsc::Sender<ClientId>,
 }
 
-/// What was seen of the file. Its text holds a secret and is not kept.
-#[derive(Default)]
+/// Tells one text of the file from another. The text itself holds a secret and is not kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint(u64);
+
+/// What was seen of the file.
 struct Seen {
-    used: Option<u64>,
-    last: Option<u64>,
-    refused: Option<u64>,
+    used: Option<Fingerprint>,
+    last: Option<Fingerprint>,
+    refused: Option<Fingerprint>,
+}
+
+/// Which text the file at `path` holds now; none if it cannot be read.
+pub(crate) fn fingerprint(path: &Path) -> Option<Fingerprint> {
+    let mut hasher = DefaultHasher::new();
+    std::fs::read(path).ok()?.hash(&mut hasher);
+    Some(Fingerprint(hasher.finish()))
 }
 
 // === impl Follower ===
 
 impl Follower {
-    /// Follows the file at `path`, which said `now`. The client id of each managed identity that becomes
-    /// the controller's own comes out of the receiver.
+    /// Follows the file at `path`, which said `now`; `before` was taken before that was read, so that no change is
+    /// missed. The client id of each managed identity that becomes the controller's own comes out of the receiver.
     pub(crate) fn new(
         path: PathBuf,
+        before: Option<Fingerprint>,
         now: &AzureConfig,
         credential: Credential,
         make: impl Fn(&AzureConfig) -> Credential + Send + Sync + 'static,
     ) -> (Self, mpsc::Receiver<ClientId>) {
         let (own, changes) = mpsc::channel(1);
         let cloud = now.cloud.name.clone();
-        (Self { path, credential, make: Box::new(make), cloud, own }, changes)
+        (Self { path, before, credential, make: Box::new(make), cloud, own }, changes)
     }
 
     /// Follows until `end`.
@@ -64,24 +76,18 @@ impl Follower {
     }
 
     async fn follow(self) {
-        let mut seen = Seen { used: self.read().await, ..Seen::default() };
+        let mut seen = Seen { used: self.before, last: None, refused: None };
         loop {
             sleep(PAUSE).await;
-            let now = self.read().await;
+            // A few kilobytes of a local file.
+            let now = fingerprint(&self.path);
             if seen.is_news(now) {
                 self.renew(&mut seen, now).await;
             }
         }
     }
 
-    async fn read(&self) -> Option<u64> {
-        let bytes = tokio::fs::read(&self.path).await.ok()?;
-        let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        Some(hasher.finish())
-    }
-
-    async fn renew(&self, seen: &mut Seen, now: Option<u64>) {
+    async fn renew(&self, seen: &mut Seen, now: Option<Fingerprint>) {
         let file = self.path.display();
         match AzureConfig::from_file(&self.path, |name| std::env::var(name).ok()) {
             Ok(config) => {
@@ -108,7 +114,7 @@ impl Follower {
 
 impl Seen {
     /// Whether the file now says something that was not judged yet, twice in a row.
-    fn is_news(&mut self, now: Option<u64>) -> bool {
+    fn is_news(&mut self, now: Option<Fingerprint>) -> bool {
         let settled = now == self.last;
         self.last = now;
         settled && now.is_some() && now != self.used && now != self.refused
@@ -131,6 +137,7 @@ mod tests {
 
     /// A follower of `path` and what the credentials were made of, by kind.
     fn followed(path: PathBuf) -> (Shutdown, mpsc::Receiver<ClientId>, Arc<Mutex<Vec<String>>>) {
+        let before = fingerprint(&path);
         let config = AzureConfig::from_file(&path, |_| None).unwrap();
         let credential = |config: &AzureConfig| {
             let http = Client::new(Settings::new("test"));
@@ -146,7 +153,7 @@ mod tests {
             });
             credential(config)
         };
-        let (follower, own) = Follower::new(path, &config, credential(&config), make);
+        let (follower, own) = Follower::new(path, before, &config, credential(&config), make);
         let end = Shutdown::new();
         tokio::spawn(follower.run(end.clone()));
         (end, own, log)
@@ -179,6 +186,19 @@ mod tests {
     }
 
     /// W-27.
+    #[tokio::test(start_paused = true)]
+    async fn a_change_between_the_first_reading_and_the_following_is_not_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("azure.json");
+        fs::write(&path, PRINCIPAL).unwrap();
+        let (end, _own, log) = followed(path.clone());
+        // The follower has not run yet.
+        fs::write(&path, PRINCIPAL.replace("\"app\"", "\"app-2\"")).unwrap();
+        sleep(PAUSE * 3).await;
+        assert_eq!(*log.lock().unwrap(), ["principal app-2"]);
+        end.begin();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_swap_of_a_link_is_seen_and_a_new_identity_of_our_own_is_told() {
         let folder = tempfile::tempdir().unwrap();

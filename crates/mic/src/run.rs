@@ -24,7 +24,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::cloud_file::Follower;
+use crate::cloud_file::{self, Follower};
 use crate::compute::Compute;
 use crate::config::{Cloud, Config};
 use crate::controller::{self, Deposed, Parts};
@@ -72,6 +72,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let product = concat!("podid/MIC/", env!("CARGO_PKG_VERSION"));
     let agent = std::iter::once(product).chain(custom).collect::<Vec<_>>().join(" ");
 
+    let before = match &config.cloud {
+        Cloud::File(path) => cloud_file::fingerprint(path),
+        Cloud::Environment => None,
+    };
     let azure = match &config.cloud {
         Cloud::File(path) => AzureConfig::from_file(path, |name| std::env::var(name).ok()),
         Cloud::Environment => AzureConfig::from_environment(|name| std::env::var(name).ok()),
@@ -94,7 +98,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let (follower, own) = match &config.cloud {
         Cloud::File(path) => {
             let make = move |azure: &AzureConfig| self::credential(&http, azure);
-            let (follower, own) = Follower::new(path.clone(), &azure, credential, make);
+            let (follower, own) = Follower::new(path.clone(), before, &azure, credential, make);
             (Some(follower), own)
         }
         Cloud::Environment => (None, mpsc::channel(1).1),

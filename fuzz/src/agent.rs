@@ -138,7 +138,9 @@ async fn imds(wrongs: Arc<Mutex<Vec<String>>>) -> anyhow::Result<SocketAddr> {
 }
 
 fn said(target: &str) -> Response<Full<Bytes>> {
-    if !target.contains("/identity/") {
+    // By its path, as IMDS does: what a query holds means nothing there.
+    let path = target.split('?').next().unwrap_or_default();
+    if !path.contains("/identity/") {
         return Response::new(Full::new(Bytes::from_static(br#"{"compute":{}}"#)));
     }
     let now = Timestamp::now().as_second();

@@ -138,9 +138,8 @@ async fn imds(wrongs: Arc<Mutex<Vec<String>>>) -> anyhow::Result<SocketAddr> {
 }
 
 fn said(target: &str) -> Response<Full<Bytes>> {
-    // By its path, as IMDS does: what a query holds means nothing there.
-    let path = target.split('?').next().unwrap_or_default();
-    if !path.contains("/identity/") {
+    // As IMDS does, by how the path begins: what stands deeper in it, or in a query, means nothing there.
+    if !target.to_ascii_lowercase().starts_with("/metadata/identity/") {
         return Response::new(Full::new(Bytes::from_static(br#"{"compute":{}}"#)));
     }
     let now = Timestamp::now().as_second();

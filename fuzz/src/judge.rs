@@ -70,8 +70,11 @@ pub fn answer(input: &[u8], heard: &Heard) -> Result<(), String> {
 /// What is wrong with asking this of IMDS, if anything.
 pub fn upstream(method: &str, target: &str) -> Result<(), String> {
     let path = target.split('?').next().unwrap_or_default();
-    let known = count(&UPSTREAMS, target.as_bytes()) > 0 && !path.contains("/..") && !path.contains("/./");
-    let foreign = target.contains("msi_res_id") && !target.contains(IDENTITY);
+    let climbs = path.split('/').any(|segment| segment == "." || segment == "..");
+    let known = count(&UPSTREAMS, target.as_bytes()) > 0 && !climbs;
+    // In a question about the machine it means nothing.
+    let names_one = path.starts_with("/metadata/identity/");
+    let foreign = names_one && !target.contains(IDENTITY);
     if method == "GET" && known && !foreign {
         return Ok(());
     }
@@ -146,7 +149,9 @@ mod tests {
         for fine in [
             own.as_str(),
             "/metadata/instance?api-version=1",
+            "/metadata/instance?msi_res_id=other",
             "/Metadata/instance/compute/",
+            "/metadata/instance/..name",
             "/metadata/versions",
         ] {
             assert_eq!(upstream("GET", fine), Ok(()));

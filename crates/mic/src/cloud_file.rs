@@ -185,7 +185,6 @@ mod tests {
         end.begin();
     }
 
-    /// W-27.
     #[tokio::test(start_paused = true)]
     async fn a_change_between_the_first_reading_and_the_following_is_not_missed() {
         let folder = tempfile::tempdir().unwrap();
@@ -199,6 +198,7 @@ mod tests {
         end.begin();
     }
 
+    /// W-27.
     #[tokio::test(start_paused = true)]
     async fn the_swap_of_a_link_is_seen_and_a_new_identity_of_our_own_is_told() {
         let folder = tempfile::tempdir().unwrap();

@@ -132,7 +132,11 @@ impl Cluster {
                 // A control plane without its controllers; somebody has to.
                 let account = json!({"name": "default", "namespace": namespace});
                 let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account});
-                return self.client.create(&account).await.map(drop);
+                return match self.client.create(&account).await {
+                    // The controller was only slow.
+                    Ok(_) | Err(Failure::Taken(_)) => Ok(()),
+                    Err(failure) => Err(failure),
+                };
             }
             tokio::time::sleep(LOOK).await;
         }

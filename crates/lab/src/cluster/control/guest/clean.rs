@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::client::{
     ASSIGNMENTS, CONFIG_MAPS, Client, ENDPOINTS, Failure, Kind, LEASES, NAMESPACES, NODES, OF_A_LAB, PODS,
@@ -16,6 +17,8 @@ use crate::scenario::SYSTEM_NAMESPACE;
 /// Longest time until what was deleted is gone. A namespace goes only when its controller has emptied it, which can
 /// take more than a minute after the API server was away or lost its history.
 const LIMIT: Duration = Duration::from_mins(3);
+/// How long a server that cannot answer for a moment is asked again: one whose kinds have just changed says 429.
+const MOMENT: Duration = Duration::from_secs(15);
 /// Pause between looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -32,7 +35,19 @@ pub(super) struct Cleaned {
 /// Removes everything that carries the lab's label, the pods and assignments of its nodes, and MIC's records;
 /// returns when all of it is gone.
 pub(super) async fn clean(client: &Client) -> Result<Cleaned, Failure> {
+    let patience = Instant::now() + MOMENT;
     let mut cleaned = Cleaned::default();
+    loop {
+        match sweep(client, &mut cleaned).await {
+            Ok(()) => return Ok(cleaned),
+            Err(Failure::Unavailable(_)) if Instant::now() < patience => tokio::time::sleep(LOOK).await,
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Does so once, and begins anew with whatever an earlier attempt left.
+async fn sweep(client: &Client, cleaned: &mut Cleaned) -> Result<(), Failure> {
     let nodes = client.list(NODES, "", LAB_SELECTOR).await?.items;
     let nodes: BTreeSet<&str> =
         nodes.iter().map(|node| text(&node["metadata"]["name"])).chain(crate::scenario::NODES).collect();
@@ -68,8 +83,7 @@ pub(super) async fn clean(client: &Client) -> Result<Cleaned, Failure> {
             gone(client, &[NAMESPACES]).await?;
         }
     }
-    gone(client, OF_A_LAB).await?;
-    Ok(cleaned)
+    gone(client, OF_A_LAB).await
 }
 
 /// Drops the finalizer, for which there is no MIC any more.

@@ -10,7 +10,7 @@ const LAB: &str = "podid-lab";
 const TESTBED: &str = "podid-testbed";
 
 /// Who may know whom. A new crate says here which others it may use.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("podid-core", &[]),
     ("podid-kube", &["podid-core"]),
     ("podid-azure", &["podid-core"]),
@@ -19,7 +19,11 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("podid-nmi", &["podid-core", "podid-kube", "podid-azure", "podid-runtime"]),
     ("podid-fuzz", &["podid-core", "podid-kube", "podid-azure", "podid-runtime", "podid-nmi"]),
     ("podid-demo", &["podid-azure"]),
+    ("podid-console", &[]),
     ("podid-adopt", &["podid-core", "podid-kube"]),
+    ("podid-addon", &["podid-core", "podid-kube", "podid-azure", "podid-console"]),
+    ("podid-diagnose", &["podid-core", "podid-kube", "podid-azure", "podid-console"]),
+    ("podid-audit", &["podid-core", "podid-kube", "podid-azure", "podid-console"]),
     // It starts the binary and speaks wire formats of its own, so that no mistake can hide on both sides.
     (LAB, &[]),
     (TESTBED, &[]),
@@ -33,7 +37,11 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "podid-mic",
             "podid-nmi",
             "podid-demo",
+            "podid-console",
             "podid-adopt",
+            "podid-addon",
+            "podid-diagnose",
+            "podid-audit",
             "podid-lab",
         ],
     ),

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use podid_adopt::{Report, Settings, check};
 use podid_azure::cloud::AllowedAuthorities;
+use podid_console::{Format, exit};
 use podid_core::adopt::Scope;
 use podid_core::select::Matching;
 
@@ -13,11 +14,6 @@ use crate::access::Access;
 
 /// How we call ourselves in requests.
 const USER_AGENT: &str = concat!("podid-adopt/", env!("CARGO_PKG_VERSION"));
-
-/// Something works differently, or stands in the way.
-const CHANGES: u8 = 1;
-/// The cluster, or a part of it, could not be looked at.
-const NOT_LOOKED_AT: u8 = 3;
 
 /// Commands for a cluster where aad-pod-identity is installed.
 #[derive(clap::Args)]
@@ -50,17 +46,10 @@ struct Check {
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     allowed_authority: Vec<String>,
     /// How to print the findings
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
     #[command(flatten)]
     access: Access,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    Table,
-    Json,
-    Yaml,
 }
 
 /// Runs a command on adoption.
@@ -74,22 +63,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(report) => report,
         Err(error) => {
             anstream::eprintln!("podid: {error:#}");
-            return Ok(ExitCode::from(NOT_LOOKED_AT));
+            return Ok(ExitCode::from(exit::NOT_LOOKED_AT));
         }
     };
-    match check.output {
-        Output::Table => anstream::print!("{}", report.table()),
-        Output::Json => anstream::println!("{}", serde_json::to_string_pretty(&report.json())?),
-        Output::Yaml => anstream::print!("{}", podid_kube::manifests::document(&report.json())?),
-    }
+    anstream::print!("{}", check.output.render(&report.json(), || report.table())?);
     Ok(exit_code(&report))
 }
 
 /// A change that was found is the answer, also where something else could not be seen.
 fn exit_code(report: &Report) -> ExitCode {
     match (report.has_changes(), report.is_complete()) {
-        (true, _) => ExitCode::from(CHANGES),
-        (false, false) => ExitCode::from(NOT_LOOKED_AT),
+        (true, _) => ExitCode::from(exit::NOT_FINE),
+        (false, false) => ExitCode::from(exit::NOT_LOOKED_AT),
         (false, true) => ExitCode::SUCCESS,
     }
 }

@@ -11,6 +11,7 @@
 pub mod adopt;
 pub mod answer;
 pub mod assign;
+pub mod code;
 pub mod desired;
 pub mod facts;
 pub mod farewell;

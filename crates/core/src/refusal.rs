@@ -8,6 +8,8 @@ mod cause;
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::code::Code;
+
 pub use cause::Cause;
 
 /// Seconds after which a caller who was held and got nothing shall ask again.
@@ -90,7 +92,7 @@ impl Refusal {
             | Cause::NoResource
             | Cause::InstanceBlocked
             | Cause::HostTokenUnnamed => Cow::Borrowed(&self.text),
-            cause => Cow::Owned(format!("{} (podid: {})", self.text, cause.code())),
+            cause => Cow::Owned(Code::Cause(cause).mark(&self.text)),
         }
     }
 

@@ -2,37 +2,11 @@
 //!
 //! The words stay as they are: people search for them and alert on them.
 
-/// Makes the enum, the list of all and the words from one table.
-macro_rules! causes {
-    ($(#[doc = $meaning:literal] $cause:ident = $code:literal,)+) => {
-        /// Why a caller gets no token, one for each thing that somebody may do about it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Cause {
-            $(#[doc = $meaning] $cause,)+
-        }
+use crate::code::table;
 
-        impl Cause {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$cause),+];
-
-            /// Its word.
-            pub const fn code(self) -> &'static str {
-                match self {
-                    $(Self::$cause => $code,)+
-                }
-            }
-
-            /// What it says, in a sentence.
-            pub fn meaning(self) -> &'static str {
-                match self {
-                    $(Self::$cause => $meaning.trim_ascii(),)+
-                }
-            }
-        }
-    };
-}
-
-causes! {
+table! {
+    /// Why a caller gets no token, one for each thing that somebody may do about it.
+    Cause,
     /// The pod has no label `aadpodidbinding`, or an empty one.
     NoLabel = "no-label",
     /// No `AzureIdentityBinding` in reach has the selector that the pod's label names.
@@ -109,22 +83,4 @@ causes! {
     SecretUnread = "secret-unread",
     /// The identity's Secret, authority or certificate has to be changed first.
     IdentityUnusable = "identity-unusable",
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_cause_has_a_word_of_its_own_that_is_a_label_and_says_what_it_means() {
-        let words: BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.code()).collect();
-        assert_eq!(words.len(), Cause::ALL.len());
-        for cause in Cause::ALL {
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
-            assert!(cause.code().bytes().all(plain) && cause.code().len() <= 24, "{cause:?}");
-            assert!(cause.meaning().ends_with('.'), "{cause:?}");
-        }
-    }
 }

@@ -102,7 +102,7 @@ impl Agent {
             lookup: Lookup::new(Nothing, metrics.clone()),
             neighbours: Neighbours::default(),
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
-            forward: Forward::new(client, imds, paces),
+            forward: Forward::new(client, imds, paces, metrics.clone()),
             metrics,
             audit: Audit::default(),
             draining: Shutdown::new(),

@@ -18,7 +18,9 @@ use hyper::body::Body;
 use podid_azure::http::{Client, Error, retry_after};
 use podid_azure::pace::Refused;
 use podid_core::refusal::{Cause, Refusal};
+use tokio::time::Instant;
 
+use crate::metrics::{Metrics, Trouble, Upstream};
 use crate::pace::{Asker, LONGEST_PAUSE, Paces, Part, UNTOLD};
 use crate::reply::{self, Reply};
 
@@ -59,14 +61,15 @@ pub struct Forward {
     http: Client,
     metadata: SocketAddr,
     paces: Paces,
+    metrics: Metrics,
 }
 
 // === impl Forward ===
 
 impl Forward {
     /// Passes on to the service at `metadata`.
-    pub fn new(http: Client, metadata: SocketAddr, paces: Paces) -> Self {
-        Self { http, metadata, paces }
+    pub fn new(http: Client, metadata: SocketAddr, paces: Paces, metrics: Metrics) -> Self {
+        Self { http, metadata, paces, metrics }
     }
 
     /// Sends `request` when it is the turn of `asker`, and gives back what came, whatever it is.
@@ -76,10 +79,10 @@ impl Forward {
             tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, LARGEST_BODY).collect()).await
         else {
             let text = format!("The body is larger than {LARGEST_BODY} bytes, or came too slowly.");
-            return reply::refusal(&Refusal::invalid(Cause::BadBody, text));
+            return self.refuse(&Refusal::invalid(Cause::BadBody, text));
         };
         let Some(uri) = self.target(&parts.uri) else {
-            return reply::refusal(&Refusal::invalid(Cause::BadPath, "The request names no path."));
+            return self.refuse(&Refusal::invalid(Cause::BadPath, "The request names no path."));
         };
         let mut onward = Request::new(body.to_bytes());
         *onward.method_mut() = parts.method;
@@ -89,14 +92,22 @@ impl Forward {
             onward.headers_mut().insert(HOST, host);
         }
         let line = self.paces.imds(part);
+        let upstream = upstream(part);
+        let queued = self.metrics.queue(upstream);
         let mut place = match line.enter_within(asker, PATIENCE).await {
             Ok(place) => place,
-            Err(refused) => return busy(refused),
+            Err(refused) => return self.busy(refused),
         };
         if let Err(refused) = place.turn().await {
-            return busy(refused);
+            return self.busy(refused);
         }
-        match self.http.send_within(onward, TIMEOUT).await {
+        drop(queued);
+        let begun = Instant::now();
+        let answer = self.http.send_within(onward, TIMEOUT).await;
+        let trouble =
+            answer.as_ref().map_or(Some(Trouble::UNAVAILABLE), |answer| Trouble::of_status(answer.status()));
+        self.metrics.upstream(upstream, begun.elapsed(), trouble);
+        match answer {
             Ok(answer) => {
                 if let Some(pause) = pause(&answer) {
                     line.close(pause);
@@ -107,6 +118,17 @@ impl Forward {
         }
     }
 
+    /// As IMDS says it of too many requests.
+    fn busy(&self, refused: Refused) -> Reply {
+        let seconds = u32::try_from(refused.retry_after().as_secs()).unwrap_or(u32::MAX).max(1);
+        self.refuse(&Refusal::throttled(format!("Not passed on to IMDS: {refused}."), Some(seconds)))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Reply {
+        self.metrics.refused(refusal.cause);
+        reply::refusal(refusal)
+    }
+
     fn target(&self, asked: &Uri) -> Option<Uri> {
         let target = asked.path_and_query()?.clone();
         Uri::builder().scheme("http").authority(self.metadata.to_string()).path_and_query(target).build().ok()
@@ -114,17 +136,18 @@ impl Forward {
 
     fn failed(&self, error: &Error) -> Reply {
         tracing::warn!(metadata = %self.metadata, %error, "the metadata service did not answer a request passed on");
-        reply::refusal(&Refusal::trouble(
+        self.refuse(&Refusal::trouble(
             Cause::UpstreamDown,
             format!("IMDS at {} gave no answer: {error}.", self.metadata),
         ))
     }
 }
 
-/// As IMDS says it of too many requests.
-fn busy(refused: Refused) -> Reply {
-    let seconds = u32::try_from(refused.retry_after().as_secs()).unwrap_or(u32::MAX).max(1);
-    reply::refusal(&Refusal::throttled(format!("Not passed on to IMDS: {refused}."), Some(seconds)))
+fn upstream(part: Part) -> Upstream {
+    match part {
+        Part::Tokens => Upstream::Imds,
+        Part::Metadata => Upstream::Metadata,
+    }
 }
 
 /// How long nobody of this node shall ask this part of IMDS.

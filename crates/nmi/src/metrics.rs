@@ -1,22 +1,32 @@
-//! What does this agent count, under the original's names (peer contract §6)?
+//! What does this agent count, under the original's names (peer contract §6) and beside them?
 //!
 //! Labels are bounded, whatever pods send (W-09): routes have fixed names, and values beyond a
 //! number of distinct ones are counted as "other".
 
 mod bounded;
+mod holds;
+mod refusals;
 mod selftest;
+mod served;
+mod upstream;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use podid_runtime::metrics::{BUCKETS_N, BUCKETS_S, PlainCounter};
+use podid_core::refusal::Cause;
+use podid_runtime::metrics::{BUCKETS_N, BUCKETS_S, PlainCounter, Spread, SpreadOver};
+use podid_runtime::readiness::Readiness;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::family::{Family, MetricConstructor};
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use bounded::Bounded;
+use holds::Holds;
+use refusals::Refusals;
 use selftest::SelfTests;
+use served::ServedTokens;
+use upstream::Upstreams;
+pub(crate) use upstream::{Queued, Trouble, Upstream};
 
 use crate::selftest::Fault;
 
@@ -32,13 +42,17 @@ pub struct Metrics {
 
 #[derive(Debug)]
 struct Inner {
-    requests: Family<RequestLabels, Histogram, Buckets>,
+    requests: Family<RequestLabels, Spread, SpreadOver>,
     kubernetes_errors: Family<OperationLabels, PlainCounter>,
     source_errors: Family<OperationLabels, PlainCounter>,
-    source_durations: Family<OperationLabels, Histogram, Buckets>,
+    source_durations: Family<OperationLabels, Spread, SpreadOver>,
     self_tests: SelfTests,
     redirect_repairs: PlainCounter,
     audit_lost: PlainCounter,
+    served: ServedTokens,
+    holds: Holds,
+    upstreams: Upstreams,
+    refusals: Refusals,
     namespaces: Bounded,
     resources: Bounded,
 }
@@ -69,13 +83,11 @@ struct OperationLabels {
     operation_type: &'static str,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Buckets(&'static [f64]);
-
 /// Everything that an agent exposes, and the agent's own part of it.
-pub fn registry() -> (Registry, Metrics) {
+pub fn registry(readiness: &Readiness) -> (Registry, Metrics) {
     let mut registry = Registry::default();
     podid_runtime::process::register(&mut registry);
+    podid_runtime::metrics::register_readiness(&mut registry, readiness);
     podid_runtime::metrics::register_build(&mut registry, env!("CARGO_PKG_VERSION"));
     let metrics = Metrics::register(&mut registry);
     (registry, metrics)
@@ -87,13 +99,17 @@ impl Metrics {
     /// Metrics that are shown in `registry`.
     pub fn register(registry: &mut Registry) -> Self {
         let inner = Inner {
-            requests: Family::new_with_constructor(Buckets(&BUCKETS_N)),
+            requests: Family::new_with_constructor(SpreadOver(&BUCKETS_N)),
             kubernetes_errors: Family::default(),
             source_errors: Family::default(),
-            source_durations: Family::new_with_constructor(Buckets(&BUCKETS_S)),
+            source_durations: Family::new_with_constructor(SpreadOver(&BUCKETS_S)),
             self_tests: SelfTests::default(),
             redirect_repairs: PlainCounter::default(),
             audit_lost: PlainCounter::default(),
+            served: ServedTokens::default(),
+            holds: Holds::default(),
+            upstreams: Upstreams::default(),
+            refusals: Refusals::default(),
             namespaces: Bounded::new(NAMESPACES),
             resources: Bounded::new(RESOURCES),
         };
@@ -103,6 +119,10 @@ impl Metrics {
             "Lines of the audit stream that could not be written",
             inner.audit_lost.clone(),
         );
+        inner.served.register(own);
+        inner.holds.register(own);
+        inner.upstreams.register(own);
+        inner.refusals.register(own);
         let registry = registry.sub_registry_with_prefix("aadpodidentity");
         registry.register(
             "nmi_operations_duration_seconds",
@@ -150,6 +170,41 @@ impl Metrics {
         self.inner.requests.get_or_create(&labels).observe(duration.as_secs_f64());
     }
 
+    /// Counts a token that was served with so much life left.
+    pub(crate) fn served(&self, cached: bool, left: Duration) {
+        self.inner.served.count(cached, left);
+    }
+
+    /// Counts a request without a token.
+    pub(crate) fn refused(&self, cause: Cause) {
+        self.inner.refusals.count(cause);
+    }
+
+    /// A request is held from now on.
+    pub(crate) fn hold_begins(&self) {
+        self.inner.holds.begin();
+    }
+
+    /// It is held no longer.
+    pub(crate) fn hold_ends(&self) {
+        self.inner.holds.end();
+    }
+
+    /// Counts a request that was held for `length` in all, with what came of it.
+    pub(crate) fn held(&self, outcome: &'static str, length: Duration) {
+        self.inner.holds.count(outcome, length);
+    }
+
+    /// Counts a call of an upstream.
+    pub(crate) fn upstream(&self, upstream: Upstream, duration: Duration, trouble: Option<Trouble<'_>>) {
+        self.inner.upstreams.count(upstream, duration, trouble);
+    }
+
+    /// A question waits for its turn until what is returned is dropped.
+    pub(crate) fn queue(&self, upstream: Upstream) -> Queued {
+        self.inner.upstreams.queue(upstream)
+    }
+
     /// Counts a test of the redirect.
     pub fn self_test(&self, outcome: &Result<(), Fault>) {
         self.inner.self_tests.count(outcome);
@@ -178,14 +233,6 @@ impl Metrics {
         } else {
             self.inner.source_errors.get_or_create(&labels).inc();
         }
-    }
-}
-
-// === impl Buckets ===
-
-impl MetricConstructor<Histogram> for Buckets {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(self.0.iter().copied())
     }
 }
 

@@ -34,7 +34,8 @@ pub(crate) struct Record {
     uid: Option<Uid>,
     identity: Option<(ObjectRef, Option<IdentityKind>)>,
     binding: Option<ObjectRef>,
-    cached: Option<bool>,
+    token: Option<Token>,
+    holds: Holds,
     resource: String,
     reason: Option<String>,
     cause: Option<Cause>,
@@ -56,6 +57,21 @@ pub(crate) enum Outcome {
     HungUp,
 }
 
+/// The token that was found.
+#[derive(Clone, Copy, Debug)]
+struct Token {
+    cached: bool,
+    left: Duration,
+}
+
+/// How long a caller was held.
+#[derive(Debug, Default)]
+struct Holds {
+    since: Option<Instant>,
+    /// In all, if at all.
+    length: Option<Duration>,
+}
+
 #[derive(Debug)]
 struct End {
     status: u16,
@@ -74,7 +90,8 @@ impl Record {
             uid: None,
             identity: None,
             binding: None,
-            cached: None,
+            token: None,
+            holds: Holds::default(),
             resource: String::new(),
             reason: None,
             cause: None,
@@ -107,9 +124,23 @@ impl Record {
         self.binding = Some(choice.binding.id.clone());
     }
 
-    /// Whether the token was there without asking anybody.
-    pub(crate) fn cached(&mut self, cached: bool) {
-        self.cached = Some(cached);
+    /// Whether the token was there without asking anybody, and how much life it has left.
+    pub(crate) fn token(&mut self, cached: bool, left: Duration) {
+        self.token = Some(Token { cached, left });
+    }
+
+    /// The caller is held from now on.
+    pub(crate) fn hold_begins(&mut self) {
+        self.holds.since = Some(Instant::now());
+        self.parts.metrics.hold_begins();
+    }
+
+    /// The caller is held no longer.
+    pub(crate) fn hold_ends(&mut self) {
+        if let Some(since) = self.holds.since.take() {
+            *self.holds.length.get_or_insert_default() += since.elapsed();
+            self.parts.metrics.hold_ends();
+        }
     }
 
     pub(crate) fn reason(&mut self, reason: &str) {
@@ -138,6 +169,20 @@ impl Record {
             let namespace = self.pod.as_ref().map_or("", |pod| &pod.namespace);
             let operation = Operation { route, namespace, resource: &self.resource, status: end.status };
             self.parts.metrics.request(operation, duration);
+        }
+        self.count(end);
+    }
+
+    fn count(&self, end: &End) {
+        let metrics = &self.parts.metrics;
+        if let (Outcome::Served, Some(token)) = (end.outcome, self.token) {
+            metrics.served(token.cached, token.left);
+        }
+        if let Some(cause) = self.cause {
+            metrics.refused(cause);
+        }
+        if let Some(length) = self.holds.length {
+            metrics.held(end.outcome.word(), length);
         }
     }
 
@@ -190,7 +235,7 @@ impl Record {
             text: shown(self.reason.as_deref()),
             status: end.status,
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-            cached: self.cached,
+            cached: self.token.map(|token| token.cached),
         }
     }
 }
@@ -202,6 +247,7 @@ fn shown(text: Option<&str>) -> Option<Shown<Foreign<'_>>> {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        self.hold_ends();
         let hung_up = End { status: HUNG_UP, outcome: Outcome::HungUp };
         self.report(self.end.as_ref().unwrap_or(&hung_up));
     }

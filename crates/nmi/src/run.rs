@@ -109,9 +109,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let cluster = client::connect(config.kubeconfig.as_deref(), &config.user_agent).await?;
     require_crds(&cluster, config.mode).await?;
 
-    let (registry, metrics) = metrics::registry();
+    let readiness = Readiness::new();
+    let (registry, metrics) = metrics::registry(&readiness);
     let (audit, audit_end) = Audit::start(&config.running.audit, metrics.audit_lost())?;
-    let (readiness, tasks) = (Readiness::new(), Tasks::new(shutdown.clone()));
+    let tasks = Tasks::new(shutdown.clone());
     let secret = Secret::new().map_err(Error::Chance)?;
     let (proof, told, changed) = Proof::new(config.metadata, secret.clone(), metrics.clone(), &readiness);
     let proof = if config.self_test {

@@ -110,6 +110,7 @@ impl Server {
         match parse(&request, self.parts.rules) {
             Request::Probe(refusal) => {
                 tracing::debug!(%peer, code = refusal.cause.code(), reason = refusal.text, "probe answered");
+                self.parts.metrics.refused(refusal.cause);
                 reply::refusal(&refusal)
             }
             Request::Refuse(refusal) => self.record(&request, peer, Route::Other).refuse(&refusal),

@@ -3,6 +3,9 @@
 //! Bucket sets and counter names follow the predecessor's (peer contract §6): its counters end in `_count` and
 //! carry no `_total`, which `prometheus_client`'s own counter would add.
 
+mod reading;
+mod spread;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +15,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
+
+pub use reading::{Reading, register_readiness};
+pub use spread::{Spread, SpreadOver};
 
 /// Bucket set S: one call, in seconds.
 pub const BUCKETS_S: [f64; 18] =

@@ -92,7 +92,7 @@ pub(crate) fn start(imds: SocketAddr, log: Dispatch) -> Place {
             lookup: Lookup::new(NoKubernetes, metrics.clone()),
             neighbours: Neighbours::default(),
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
-            forward: Forward::new(client, imds, paces),
+            forward: Forward::new(client, imds, paces, metrics.clone()),
             metrics,
             audit: Audit::default(),
             draining: Shutdown::new(),

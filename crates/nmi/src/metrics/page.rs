@@ -5,10 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use podid_runtime::readiness::Readiness;
 use prometheus_client::encoding::text::encode;
 
-use super::{Inner, OperationLabels, RequestLabels, registry};
+use super::{Inner, OperationLabels, RequestLabels, Trouble, Upstream, registry};
 
 /// Names of the original that break a rule and stay: dashboards know them.
 const LEGACY: [&str; 2] =
@@ -24,7 +26,7 @@ struct Exposed {
 
 /// Every metric of a running agent, each with a series at least.
 static EXPOSED: LazyLock<BTreeMap<String, Exposed>> = LazyLock::new(|| {
-    let (registry, metrics) = registry();
+    let (registry, metrics) = registry(&Readiness::new());
     // A new metric does not get past here without a series.
     let Inner {
         requests,
@@ -34,6 +36,10 @@ static EXPOSED: LazyLock<BTreeMap<String, Exposed>> = LazyLock::new(|| {
         self_tests,
         redirect_repairs: _,
         audit_lost: _,
+        served: _,
+        holds,
+        upstreams,
+        refusals: _,
         namespaces: _,
         resources: _,
     } = &*metrics.inner;
@@ -49,6 +55,8 @@ static EXPOSED: LazyLock<BTreeMap<String, Exposed>> = LazyLock::new(|| {
     drop(source_errors.get_or_create(&operation));
     drop(source_durations.get_or_create(&operation));
     self_tests.count(&Ok(()));
+    holds.count("served", Duration::ZERO);
+    upstreams.count(Upstream::Imds, Duration::ZERO, Some(Trouble::UNAVAILABLE));
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     let exposed = read(&text);

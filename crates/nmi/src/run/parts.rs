@@ -83,7 +83,7 @@ pub(super) fn parts(
         lookup: Lookup::new(KubePods::new(cluster.clone(), config.node.clone()), metrics.clone()),
         neighbours,
         source: Source::new(upstreams, metrics.clone(), fetches.clone()),
-        forward: Forward::new(http, config.metadata.into(), paces),
+        forward: Forward::new(http, config.metadata.into(), paces, metrics.clone()),
         metrics: metrics.clone(),
         audit,
         draining: draining.clone(),

@@ -157,7 +157,7 @@ mod tests {
 
     fn reports() -> (Reports, Readiness, oneshot::Receiver<()>) {
         let readiness = Readiness::new();
-        let metrics = crate::metrics::registry().1;
+        let metrics = crate::metrics::registry(&readiness).1;
         let metadata = "169.254.169.254:80".parse().unwrap();
         let (proof, told, _) = Proof::new(metadata, Secret::new().unwrap(), metrics, &readiness);
         (proof.reports, readiness, told)

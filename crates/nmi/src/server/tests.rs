@@ -2,6 +2,7 @@
 
 mod audit;
 mod callers;
+mod counts;
 mod entra;
 mod errors;
 mod holds;

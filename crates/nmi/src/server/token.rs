@@ -89,12 +89,12 @@ impl Server {
                     }
                 }
                 Look::UntilChange(wait) => {
-                    if !Box::pin(self.hold(&wait, None, record.begun())).await {
+                    if !Box::pin(self.hold(&wait, None, record)).await {
                         return Decided::Refuse(wait.given_up());
                     }
                 }
                 Look::After(wait, pause) => {
-                    if !Box::pin(self.hold(&wait, Some(pause), record.begun())).await {
+                    if !Box::pin(self.hold(&wait, Some(pause), record)).await {
                         return Decided::Refuse(wait.given_up());
                     }
                 }
@@ -157,7 +157,7 @@ impl Server {
         record.identity(choice);
         match self.fetch(choice, &Asker::Pod(resident.pod.uid.clone()), wanted, record).await {
             Ok(served) => {
-                record.cached(served.cached);
+                record.token(served.cached, served.left);
                 if choice.others > 0 {
                     flag(choice, resident, served.cached, record);
                 }
@@ -200,7 +200,7 @@ impl Server {
             match self.fetch(*choice, &asker, wanted, record).await {
                 Ok(served) if served.value.principal() == Some(principal) => {
                     record.identity(*choice);
-                    record.cached(served.cached);
+                    record.token(served.cached, served.left);
                     return Some(Look::Token(body(manner, &served.value, served.left), choice.identity));
                 }
                 Ok(_) => {}
@@ -225,19 +225,22 @@ impl Server {
     }
 
     /// Waits until it is worth looking again; false if the caller must not be held that long.
-    async fn hold(&self, wait: &Wait, pause: Option<Duration>, begun: Instant) -> bool {
-        let (start, end) = (Instant::now(), begun + wait.at_most);
+    async fn hold(&self, wait: &Wait, pause: Option<Duration>, record: &mut Record) -> bool {
+        let (start, end) = (Instant::now(), record.begun() + wait.at_most);
         let turn = wait.until.map(|until| until.duration_since((self.parts.clock)()).unsigned_abs());
         let look_again = pause.or(turn).map_or(end, |after| start + after);
         if start >= end || pause.is_some() && look_again > end {
             return false;
         }
         let mut snapshots = self.snapshots.clone();
-        tokio::select! {
+        record.hold_begins();
+        let again = tokio::select! {
             changed = snapshots.changed(), if pause.is_none() => changed.is_ok(),
             () = tokio::time::sleep_until(look_again.min(end)) => look_again < end,
             () = self.drained() => false,
-        }
+        };
+        record.hold_ends();
+        again
     }
 
     /// Completes when no caller is to be held any longer.

@@ -14,6 +14,7 @@ use podid_core::request::TokenRequest;
 use tokio::time::Instant;
 
 use super::{Kept, Key, Source, place, unusable, want};
+use crate::metrics::{Trouble, Upstream};
 use crate::pace::{Asker, LONGEST_PAUSE, Part, UNTOLD};
 
 /// The original's name of this call (peer contract §6).
@@ -40,10 +41,13 @@ impl Source {
             let (imds, metrics, claimed) = (self.imds.clone(), self.metrics.clone(), client_id.clone());
             let line = line.clone();
             async move {
+                let queued = metrics.queue(Upstream::Imds);
                 place.turn().await?;
+                drop(queued);
                 let begun = Instant::now();
                 let answer = imds.token(&query).await;
                 metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
+                metrics.upstream(Upstream::Imds, begun.elapsed(), answer.as_ref().err().map(Trouble::from));
                 if let Some(pause) = answer.as_ref().err().and_then(pause) {
                     line.close(pause);
                 }

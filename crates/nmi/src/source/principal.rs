@@ -10,6 +10,7 @@ use podid_core::request::TokenRequest;
 use tokio::time::Instant;
 
 use super::{Error, Kept, Key, Source, place, unusable, want};
+use crate::metrics::{Trouble, Upstream};
 use crate::pace::Asker;
 
 /// The original's name of this call (peer contract §6).
@@ -49,10 +50,13 @@ impl Source {
         let (entra, metrics, client_id) = (self.entra.clone(), self.metrics.clone(), client_id.clone());
         let admit = || place(self.paces.entra.enter(asker));
         let fetch = move |mut place: Place<Asker>| async move {
+            let queued = metrics.queue(Upstream::Entra);
             place.turn().await?;
+            drop(queued);
             let begun = Instant::now();
             let answer: Result<_, EntraError> = entra.token(&query, &read.proof).await;
             metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
+            metrics.upstream(Upstream::Entra, begun.elapsed(), answer.as_ref().err().map(Trouble::from));
             Ok(Kept::new(answer?, &client_id))
         };
         self.tokens.get_if(&key, want(wanted), admit, fetch).await

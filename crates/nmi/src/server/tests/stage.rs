@@ -134,7 +134,7 @@ impl Stage {
             lookup: Lookup::new(LivePods(cluster.live.clone()), metrics.clone()),
             neighbours: neighbours.clone(),
             source: Source::new(upstreams, metrics.clone(), TaskTracker::new()),
-            forward: Forward::new(client, imds.address, paces),
+            forward: Forward::new(client, imds.address, paces, metrics.clone()),
             metrics,
             audit: Audit::default(),
             draining: draining.clone(),

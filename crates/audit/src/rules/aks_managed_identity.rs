@@ -34,14 +34,14 @@ mod tests {
     use super::*;
     use crate::rules::tests::outcome;
 
-    fn identity(identity: Value) -> String {
+    fn identity(identity: &Value) -> String {
         outcome(&RULE, CLUSTER, json!({ "identity": identity }))
     }
 
     #[test]
     fn either_kind_of_managed_identity_passes_in_any_case() {
         for kind in ["SystemAssigned", "UserAssigned", "systemassigned", "USERASSIGNED"] {
-            assert_eq!(identity(json!({ "type": kind })), "Pass Processed", "{kind}");
+            assert_eq!(identity(&json!({ "type": kind })), "Pass Processed", "{kind}");
         }
     }
 
@@ -54,15 +54,15 @@ mod tests {
         };
         // AKS does not offer the combined form.
         for kind in ["None", "", "SystemAssigned, UserAssigned", "SystemAssigned,UserAssigned"] {
-            assert_eq!(identity(json!({ "type": kind })), not_in(kind));
+            assert_eq!(identity(&json!({ "type": kind })), not_in(kind));
         }
-        assert_eq!(identity(json!({ "type": null })), not_in(""));
+        assert_eq!(identity(&json!({ "type": null })), not_in(""));
     }
 
     #[test]
     fn a_cluster_of_a_service_principal_fails_because_it_has_no_identity() {
         let missing = "Fail Processed Path Identity.Type: The field 'Identity.Type' does not exist.";
-        assert_eq!(identity(json!({})), missing);
+        assert_eq!(identity(&json!({})), missing);
         let principal = json!({"properties": {"servicePrincipalProfile": {"clientId": "1"}}});
         assert_eq!(outcome(&RULE, CLUSTER, principal), missing);
         assert_eq!(outcome(&RULE, CLUSTER, json!({})), missing);

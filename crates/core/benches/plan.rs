@@ -2,7 +2,8 @@
 //!
 //! 10,000 pods on 1,000 nodes of 100 scale sets, 500 bindings, 200 identities; each pod has two identities. The
 //! facts are indexed as the controller keeps them: bindings by selector, identities and records by name.
-//! `full` decides everything anew, for every pod and scale set; `one_pod` is what one pod event costs.
+//! `full` decides everything anew, for every pod and scale set; `one_pod` is what one pod event costs. Both are
+//! measured with twice and four times as much of everything, too, to see how they grow.
 #![allow(clippy::unwrap_used, reason = "the cluster is made up; nothing in it can be wrong")]
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,13 +21,17 @@ use podid_core::plan::{Standing, Step, plan};
 use podid_core::select::Matching;
 use podid_core::target::target;
 
-const PODS: usize = 10_000;
-const NODES: usize = 1_000;
-const SCALE_SETS: usize = 100;
-const BINDINGS: usize = 500;
-const IDENTITIES: usize = 200;
 const IDENTITIES_PER_POD: usize = 2;
-const SELECTORS: usize = BINDINGS / IDENTITIES_PER_POD;
+
+/// How much there is of everything.
+#[derive(Clone, Copy)]
+struct Size {
+    pods: usize,
+    nodes: usize,
+    scale_sets: usize,
+    bindings: usize,
+    identities: usize,
+}
 
 /// The facts of the cluster, owned.
 struct Facts {
@@ -48,15 +53,35 @@ struct World<'a> {
     standing: Standing,
 }
 
+// === impl Size ===
+
+impl Size {
+    /// The cluster of the budget, so many times.
+    fn times(factor: usize) -> Self {
+        Self {
+            pods: 10_000 * factor,
+            nodes: 1_000 * factor,
+            scale_sets: 100 * factor,
+            bindings: 500 * factor,
+            identities: 200 * factor,
+        }
+    }
+
+    /// Bindings that share a selector give a pod several identities.
+    fn selectors(self) -> usize {
+        self.bindings / IDENTITIES_PER_POD
+    }
+}
+
 // === impl Facts ===
 
 impl Facts {
-    fn new() -> Self {
+    fn new(size: Size) -> Self {
         Self {
-            nodes: (0..NODES).map(node).collect(),
-            pods: (0..PODS).map(pod).collect(),
-            bindings: (0..BINDINGS).map(binding).collect(),
-            identities: (0..IDENTITIES).map(identity).collect(),
+            nodes: (0..size.nodes).map(|number| node(number, size)).collect(),
+            pods: (0..size.pods).map(|number| pod(number, size)).collect(),
+            bindings: (0..size.bindings).map(|number| binding(number, size)).collect(),
+            identities: (0..size.identities).map(identity).collect(),
             records: Vec::new(),
         }
     }
@@ -153,8 +178,8 @@ fn name(kind: &str, number: usize) -> Arc<str> {
     format!("{kind}-{number}").into()
 }
 
-fn node(number: usize) -> Node {
-    let (set, instance) = (number % SCALE_SETS, number / SCALE_SETS);
+fn node(number: usize, size: Size) -> Node {
+    let (set, instance) = (number % size.scale_sets, number / size.scale_sets);
     Node {
         name: NodeName::new(name("node", number)),
         provider_id: format!(
@@ -165,12 +190,12 @@ fn node(number: usize) -> Node {
     }
 }
 
-fn pod(number: usize) -> Pod {
+fn pod(number: usize, size: Size) -> Pod {
     Pod {
         id: ObjectRef::new(name("namespace", number % 50), name("pod", number)),
         uid: Uid::new(name("uid", number)),
-        node: Some(NodeName::new(name("node", number % NODES))),
-        labels: [(POD_LABEL.into(), name("app", number % SELECTORS))].into(),
+        node: Some(NodeName::new(name("node", number % size.nodes))),
+        labels: [(POD_LABEL.into(), name("app", number % size.selectors()))].into(),
         addresses: Vec::new(),
         phase: Phase::Running,
         host_network: false,
@@ -179,13 +204,13 @@ fn pod(number: usize) -> Pod {
     }
 }
 
-fn binding(number: usize) -> Binding {
+fn binding(number: usize, size: Size) -> Binding {
     Binding {
         id: ObjectRef::new("identities", name("binding", number)),
         uid: Uid::new(name("uid", number)),
         spec_hash: number as u64,
-        identity: name("identity", number % IDENTITIES),
-        selector: name("app", number % SELECTORS),
+        identity: name("identity", number % size.identities),
+        selector: name("app", number % size.selectors()),
     }
 }
 
@@ -221,25 +246,34 @@ fn record(wanted: &Desired<'_>, id: ObjectRef, state: AssignmentState) -> Assign
 }
 
 fn bench(criterion: &mut Criterion) {
-    let mut facts = Facts::new();
+    for factor in [1, 2, 4] {
+        measure(criterion, factor);
+    }
+}
+
+fn measure(criterion: &mut Criterion, factor: usize) {
+    let size = Size::times(factor);
+    let mut facts = Facts::new(size);
+    let mut group = criterion.benchmark_group(format!("x{factor}"));
     {
         let world = facts.world(Standing::Absent);
         let (steps, patches) = world.plan_everything();
         assert_eq!(
             (steps, patches),
-            (PODS * IDENTITIES_PER_POD, SCALE_SETS),
+            (size.pods * IDENTITIES_PER_POD, size.scale_sets),
             "a fresh cluster needs everything"
         );
-        criterion.bench_function("full, nothing done yet", |b| b.iter(|| black_box(world.plan_everything())));
-        let pod = &world.pods[PODS / 2];
-        criterion.bench_function("one_pod, new", |b| b.iter(|| black_box(world.steps(black_box(pod)))));
+        group.bench_function("full, nothing done yet", |b| b.iter(|| black_box(world.plan_everything())));
+        let pod = &world.pods[size.pods / 2];
+        group.bench_function("one_pod, new", |b| b.iter(|| black_box(world.steps(black_box(pod)))));
     }
     facts.settle();
     let world = facts.world(Standing::Ready);
     assert_eq!(world.plan_everything(), (0, 0), "a settled cluster needs nothing");
-    criterion.bench_function("full, nothing to do", |b| b.iter(|| black_box(world.plan_everything())));
-    let pod = &world.pods[PODS / 2];
-    criterion.bench_function("one_pod, unchanged", |b| b.iter(|| black_box(world.steps(black_box(pod)))));
+    group.bench_function("full, nothing to do", |b| b.iter(|| black_box(world.plan_everything())));
+    let pod = &world.pods[size.pods / 2];
+    group.bench_function("one_pod, unchanged", |b| b.iter(|| black_box(world.steps(black_box(pod)))));
+    group.finish();
 }
 
 criterion_group!(plans, bench);

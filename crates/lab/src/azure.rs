@@ -15,6 +15,7 @@ mod jwt;
 mod listen;
 mod names;
 pub mod pki;
+pub mod proxy;
 mod reply;
 mod seed;
 mod serve;

@@ -5,9 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use podid_lab::azure::pki::Authority;
-use podid_lab::azure::{ArmId, Azure, ManagedIdentity, Role, Service, Settings, Trace};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use podid_lab::azure::{ArmId, Azure, ManagedIdentity, Role, Service, Settings, Trace, proxy};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast::Receiver;
 use tokio_util::sync::CancellationToken;
@@ -53,7 +52,7 @@ impl SimulatedAzure {
         let (to, address) = (tls.local_addr().unwrap(), proxy.local_addr().unwrap());
         let server = azure.clone();
         runtime.spawn(async move { server.serve_tls(tls, &authority, CancellationToken::new()).await });
-        runtime.spawn(forward(proxy, to));
+        runtime.spawn(proxy::serve(proxy, to));
         Self {
             azure,
             scale_set,
@@ -97,20 +96,4 @@ impl SimulatedAzure {
 
 async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
-}
-
-/// A proxy that leads every `CONNECT` to one address.
-async fn forward(listener: TcpListener, to: SocketAddr) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(async move {
-            let mut client = BufReader::new(stream);
-            let mut line = String::new();
-            while client.read_line(&mut line).await.is_ok_and(|read| read > 2) {
-                line.clear();
-            }
-            let mut server = TcpStream::connect(to).await.unwrap();
-            client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
-            let _ = copy_bidirectional(&mut client, &mut server).await;
-        });
-    }
 }

@@ -6,9 +6,13 @@
 //! target: /subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachineScaleSets/N
 //! put: # by podid, which takes them off when no pod needs them
 //! - /subscriptions/S/resourceGroups/G/providers/Microsoft.ManagedIdentity/userAssignedIdentities/A
+//! - B
 //! found: # there before or protected, never taken off
-//! - /subscriptions/S/resourceGroups/G/providers/Microsoft.ManagedIdentity/userAssignedIdentities/B
+//! - /subscriptions/S/resourceGroups/G/providers/Microsoft.ManagedIdentity/userAssignedIdentities/C
 //! ```
+//!
+//! A name alone is in the resource group of the line before: the ids of a group differ by little else, and
+//! a ConfigMap holds ten times as many names.
 
 use podid_core::assign::Ledger;
 use podid_core::ids::{ComputeId, ComputeKind, IdentityResourceId};
@@ -32,10 +36,22 @@ pub(super) fn key(target: &ComputeId) -> String {
 /// The entry of `target`.
 pub(super) fn render(target: &ComputeId, ledger: &Ledger) -> String {
     let lists = [(PUT, &ledger.put), (FOUND, &ledger.found)];
-    let lines = lists.into_iter().filter(|(_, ids)| !ids.is_empty()).flat_map(|(title, ids)| {
-        std::iter::once(format!("{title}\n")).chain(ids.iter().map(|id| format!("- {id}\n")))
-    });
-    std::iter::once(format!("target: {target}\n")).chain(lines).collect()
+    let mut text = format!("target: {target}\n");
+    for (title, ids) in lists.into_iter().filter(|(_, ids)| !ids.is_empty()) {
+        let mut group = "";
+        text.extend([title, "\n"]);
+        for id in ids {
+            let (within, name) = split(id.as_str());
+            text.extend(["- ", if within == group { name } else { id.as_str() }, "\n"]);
+            group = within;
+        }
+    }
+    text
+}
+
+/// An id up to its last slash, that one included, and the name behind it.
+fn split(id: &str) -> (&str, &str) {
+    id.split_at(id.rfind('/').map_or(0, |slash| slash + 1))
 }
 
 /// Reads an entry. None where a line is not understood: what may be half read is not acted on.
@@ -43,15 +59,22 @@ pub(super) fn parse(text: &str) -> Option<(ComputeId, Ledger)> {
     let mut target = None;
     let mut ledger = Ledger::default();
     let mut list = None;
+    let mut group = "";
     for line in text.lines() {
         let line = line.split(" #").next().unwrap_or_default().trim();
         match line {
             "" => {}
-            "put:" => list = Some(&mut ledger.put),
-            "found:" => list = Some(&mut ledger.found),
+            "put:" => (list, group) = (Some(&mut ledger.put), ""),
+            "found:" => (list, group) = (Some(&mut ledger.found), ""),
             line => match (line.strip_prefix("target:"), line.strip_prefix("- "), &mut list) {
                 (Some(id), _, _) => target = Some(target::parse(id)?),
-                (None, Some(id), Some(list)) => drop(list.insert(IdentityResourceId::parse(id).ok()?)),
+                (None, Some(id), Some(list)) => {
+                    let (within, name) = split(id);
+                    if !within.is_empty() {
+                        group = within;
+                    }
+                    list.insert(IdentityResourceId::parse(&format!("{group}{name}")).ok()?);
+                }
                 _ if line.starts_with('#') => {}
                 _ => return None,
             },
@@ -103,6 +126,35 @@ mod tests {
             assert_eq!(parse(&bad), None, "{bad}");
         }
         assert!(parse(&format!("# a note\n\n{good}")).is_some());
+    }
+
+    #[test]
+    fn a_name_alone_is_in_the_group_of_the_line_before_and_of_nothing_in_a_list_s_first_line() {
+        let other = identity("z").as_str().replace("/g/", "/h/");
+        let ledger = Ledger {
+            put: [identity("a"), identity("b"), IdentityResourceId::parse(&other).unwrap(), identity("c")]
+                .into(),
+            found: [identity("d")].into(),
+        };
+        let target = ComputeId::scale_set("s", "g", "n");
+        let text = render(&target, &ledger);
+        assert!(text.contains("\n- b\n- c\n"), "{text}");
+        assert_eq!(parse(&text), Some((target.clone(), ledger.clone())));
+        // Each id in full, as it may be written by hand.
+        let full: String = ledger.put.iter().map(|id| format!("- {id}\n")).collect();
+        let full = format!("target: {target}\nput:\n{full}found:\n- {}\n", identity("d"));
+        assert_eq!(parse(&full), Some((target, ledger)));
+        assert_eq!(parse(&text.replace(&format!("- {}", identity("d")), "- d")), None);
+    }
+
+    #[test]
+    fn a_hundred_scale_sets_with_every_identity_of_a_large_cluster_fit_into_one_config_map() {
+        let ledger = Ledger {
+            put: (0..200).map(|number| identity(&format!("identity-of-team-{number:03}"))).collect(),
+            ..Ledger::default()
+        };
+        let one = render(&ComputeId::scale_set("s", "g", "aks-pool-12345678-vmss"), &ledger);
+        assert!(100 * one.len() < super::super::SIZE_LIMIT, "{} bytes each", one.len());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::lookup::Lookup;
-use crate::neighbour::{Doubt, Neighbours};
+use crate::neighbour::{Neighbours, Verdict};
 use crate::snapshot::{Owner, Resident, Snapshot};
 
 /// How long a watch may lag behind a pod that already asks.
@@ -22,6 +22,9 @@ const LAG: Duration = Duration::from_secs(1);
 
 /// How long a request waits for watches that are not in step yet (after a start).
 const START: Duration = Duration::from_secs(30);
+
+/// How often a way that changes while it is looked at is looked at again.
+const ATTEMPTS: u8 = 4;
 
 /// A pod, and how it was found.
 #[derive(Clone, Debug)]
@@ -59,42 +62,59 @@ async fn search(
 ) -> Result<Found, Refusal> {
     in_step(snapshots).await?;
     let lagging = Instant::now() + LAG;
-    loop {
+    for _ in 0..ATTEMPTS {
         // Before the snapshot is read, so that what it says is not older than what is doubted.
         let doubt = neighbours.doubt(address);
-        let owner = snapshots.borrow_and_update().owner(address);
-        if let Owner::One(resident) = owner {
-            return match doubt {
-                None => Ok(Found { resident, by_lookup: false }),
-                Some(doubt) => confirm(resident, address, doubt, lookup, neighbours).await,
-            };
+        let since = doubt.and_then(|doubt| doubt.since);
+        let found = if let Some(resident) = known(address, snapshots, lagging).await {
+            if let Some(since) = since {
+                confirm(&resident, address, since, lookup).await?;
+            }
+            Found { resident, by_lookup: false }
+        } else {
+            Found { resident: ask(address, since, lookup).await?, by_lookup: true }
+        };
+        let Some(doubt) = doubt else { return Ok(found) };
+        let port = reached(&found.resident, address, neighbours).await?;
+        if neighbours.settle(address, doubt, port) {
+            return Ok(found);
+        }
+        // Something changed while it was looked at.
+    }
+    Err(Refusal::trouble(
+        Cause::CallerChanged,
+        format!("The way to the address {address} changes again and again. Connect and ask again."),
+    ))
+}
+
+/// The one pod that the watch knows at `address`, which is waited for until `lagging`.
+async fn known(
+    address: IpAddr,
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+    lagging: Instant,
+) -> Option<Arc<Resident>> {
+    loop {
+        if let Owner::One(resident) = snapshots.borrow_and_update().owner(address) {
+            return Some(resident);
         }
         match tokio::time::timeout_at(lagging, snapshots.changed()).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => break,
+            Ok(Err(_)) | Err(_) => return None,
         }
     }
-    let doubt = neighbours.doubt(address);
-    let resident = ask(address, doubt, lookup).await?;
-    if let Some(doubt) = doubt {
-        neighbours.settle(address, doubt);
-    }
-    Ok(Found { resident, by_lookup: true })
 }
 
-/// The pod that the watch names, if the API names it, too, after its address has changed its neighbour.
+/// Makes sure that the API names the pod that the watch names, after its address has changed its neighbour.
 async fn confirm(
-    resident: Arc<Resident>,
+    resident: &Resident,
     address: IpAddr,
-    doubt: Doubt,
+    since: Instant,
     lookup: &Lookup,
-    neighbours: &Neighbours,
-) -> Result<Found, Refusal> {
-    let live = ask(address, Some(doubt), lookup).await?;
+) -> Result<(), Refusal> {
+    let live = ask(address, Some(since), lookup).await?;
     // The address of a pod that is going may be another's although nobody has said so yet.
     if live.pod.uid == resident.pod.uid && !live.pod.terminating {
-        neighbours.settle(address, doubt);
-        return Ok(Found { resident, by_lookup: false });
+        return Ok(());
     }
     tracing::warn!(%address, pod = %resident.pod.id, now = %live.pod.id, "an address leads to another neighbour than before");
     Err(Refusal::trouble(
@@ -106,9 +126,42 @@ async fn confirm(
     ))
 }
 
-/// Whose address it is by the word of the API, which was given after `doubt` arose.
-async fn ask(address: IpAddr, doubt: Option<Doubt>, lookup: &Lookup) -> Result<Arc<Resident>, Refusal> {
-    match lookup.owner(address, doubt.map(|doubt| doubt.since)).await {
+/// Makes sure that answers to `address` reach the pod and nobody else, and says at which port of a bridge.
+async fn reached(
+    resident: &Resident,
+    address: IpAddr,
+    neighbours: &Neighbours,
+) -> Result<Option<u32>, Refusal> {
+    let pod = &resident.pod.id;
+    match neighbours.survey(address).await {
+        Ok(Verdict::Good(port)) => Ok(port),
+        Ok(Verdict::Astray(why)) => {
+            tracing::warn!(%address, %pod, reason = %why, "answers to a pod would go astray; no token is given");
+            Err(Refusal::trouble(
+                Cause::CallerClaimed,
+                format!(
+                    "Answers to the address {address} of pod {pod} would not reach that pod alone: {why}. Ask again \
+                     when that has ended. Pods cannot do this without the capability NET_RAW: deny it to them \
+                     (`podid policy net-raw`)."
+                ),
+            ))
+        }
+        Err(error) => {
+            tracing::warn!(%address, %pod, %error, "cannot ask the kernel where answers to a pod go");
+            Err(Refusal::trouble(
+                Cause::CallerUnconfirmed,
+                format!(
+                    "NMI cannot see where answers to the address {address} of pod {pod} go. Ask again shortly; \
+                     if this lasts, see NMI's log."
+                ),
+            ))
+        }
+    }
+}
+
+/// Whose address it is by the word of the API, which was given after `since`.
+async fn ask(address: IpAddr, since: Option<Instant>, lookup: &Lookup) -> Result<Arc<Resident>, Refusal> {
+    match lookup.owner(address, since).await {
         Ok(Owner::One(resident)) => Ok(resident),
         Ok(Owner::Nobody) => Err(Refusal::trouble(
             Cause::CallerUnknown,

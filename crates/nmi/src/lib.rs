@@ -13,6 +13,7 @@ mod kubenet;
 pub mod lookup;
 pub mod metrics;
 pub mod neighbour;
+mod netlink;
 mod origin;
 pub mod pace;
 mod record;

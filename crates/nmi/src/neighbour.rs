@@ -1,35 +1,43 @@
-//! Does an address still lead to whom it led before?
+//! Does an address still lead to whom it led before, and is that the pod that was given it?
 //!
 //! A pod's address may be another's before any watch tells. But the node's kernel knows at once: the new
-//! pod has another link or another hardware address, and packets for it must find their way. So each
-//! change of an address's neighbour casts a doubt on what the watch says of that address, until the
-//! Kubernetes API, asked after the change, says the same.
+//! pod has another link, another hardware address or another port of the bridge, and packets for it must find
+//! their way. So each change of an address's neighbour casts a doubt on what the watch says of that address,
+//! until the Kubernetes API, asked after the change, says the same.
+//!
+//! That word is not enough where pods share a bridge: one that claims a neighbour's address changes nothing in
+//! the API. So the way that answers would take is looked at, too, when an address is met for the first time and
+//! after every change (`verdict`).
 //!
 //! Notices are read as they come, not waited for: a request overtakes one only if it is faster than the
 //! handshake of its own connection. Where a data plane bypasses the neighbour table nothing is noticed.
-//! A pod that forges another's hardware address is not noticed either; dropping `NET_RAW` prevents that.
 
 mod follow;
 mod memory;
+mod path;
+mod verdict;
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use follow::Follower;
 pub use memory::Doubt;
 use memory::Memory;
+use path::Surveyor;
+pub use verdict::{Astray, Verdict};
 
-/// The neighbours of this node. Clones share what they know; the default knows nothing and doubts nothing.
-#[derive(Clone, Debug, Default)]
+/// The neighbours of this node. Clones share what they know; the default sees no kernel and suspects nobody.
+#[derive(Clone, Default)]
 pub struct Neighbours(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
-    /// Whether there is any doubt: mostly there is none, and requests need not wait for each other to see it.
-    doubtful: AtomicBool,
     memory: Mutex<Memory>,
+    surveyor: Option<tokio::sync::Mutex<Surveyor>>,
+    /// What tests want to be found.
+    #[cfg(test)]
+    astray: Mutex<Option<Astray>>,
 }
 
 // === impl Neighbours ===
@@ -37,7 +45,8 @@ struct Shared {
 impl Neighbours {
     /// Those of the network namespace of the calling thread, kept up to date by the follower.
     pub fn watched() -> io::Result<(Self, Follower)> {
-        let neighbours = Self::default();
+        let surveyor = Some(tokio::sync::Mutex::new(Surveyor::open()?));
+        let neighbours = Self(Arc::new(Shared { surveyor, ..Shared::default() }));
         let follower = Follower::open(neighbours.clone())?;
         Ok((neighbours, follower))
     }
@@ -47,17 +56,28 @@ impl Neighbours {
         self.lock().knows(address)
     }
 
-    /// Whether what is known of `address` may be out of date.
+    /// Whether what is known of `address` may be out of date, or was never looked at.
     pub fn doubt(&self, address: IpAddr) -> Option<Doubt> {
-        if !self.0.doubtful.load(Ordering::Acquire) {
-            return None;
-        }
         self.lock().doubt(address)
     }
 
-    /// What is known of `address` was confirmed after this doubt arose.
-    pub fn settle(&self, address: IpAddr, doubt: Doubt) {
-        self.change(|memory| memory.settle(address, doubt));
+    /// Whom answers to `address` would reach now. An error says that the kernel could not be asked.
+    pub async fn survey(&self, address: IpAddr) -> io::Result<Verdict> {
+        #[cfg(test)]
+        if let Some(why) = *self.0.astray.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(Verdict::Astray(why));
+        }
+        let Some(surveyor) = &self.0.surveyor else { return Ok(Verdict::Good(None)) };
+        let way = surveyor.lock().await.way(address).await?;
+        let verdict = verdict::judge(address, &way);
+        tracing::debug!(%address, ?way, ?verdict, "looked at the way that answers take");
+        Ok(verdict)
+    }
+
+    /// What is known of `address` was confirmed after this doubt arose, and answers leave a bridge at `port`.
+    /// Whether that is still so.
+    pub fn settle(&self, address: IpAddr, doubt: Doubt, port: Option<u32>) -> bool {
+        self.lock().settle(address, doubt, port)
     }
 
     /// As if packets for `address` went to another hardware address from now on.
@@ -69,10 +89,14 @@ impl Neighbours {
         }
     }
 
+    /// As if answers went astray from now on, or no more.
+    #[cfg(test)]
+    pub(crate) fn lead_astray(&self, why: Option<Astray>) {
+        *self.0.astray.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
     fn change(&self, change: impl FnOnce(&mut Memory)) {
-        let mut memory = self.lock();
-        change(&mut memory);
-        self.0.doubtful.store(memory.is_doubtful(), Ordering::Release);
+        change(&mut self.lock());
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {

@@ -5,7 +5,6 @@
 //! back. It does not show that packets of pods pass there: a data plane may lead them past the kernel's rules
 //! (decision 11).
 
-mod netlink;
 mod road;
 mod secret;
 

@@ -190,7 +190,7 @@ impl Server {
 
     /// What IMDS says to an excepted pod, if it still is one when the answer is there.
     async fn pass_on<B: Carried>(
-        &self,
+        &mut self,
         request: HttpRequest<B>,
         peer: IpAddr,
         found: Found,
@@ -200,6 +200,7 @@ impl Server {
         let reply = self.parts.forward.send(request, part, &asker).await;
         let snapshot = self.snapshots.borrow().clone();
         let found = token::still(Manner::Guest(peer), found, &snapshot)?;
+        self.reaches(Manner::Guest(peer), &found).await?;
         if snapshot.excepts(&found.resident.pod) {
             return Ok(reply);
         }

@@ -37,8 +37,10 @@ table! {
     CallerAmbiguous = "caller-ambiguous",
     /// Nobody could be asked whose the address is that the request came from.
     CallerUnconfirmed = "caller-unconfirmed",
-    /// The address has just become another pod's, or was claimed by one.
+    /// The address has just become another pod's.
     CallerChanged = "caller-changed",
+    /// The address is claimed by another pod as well, which could read the answer.
+    CallerClaimed = "caller-claimed",
     /// The path is for excepted pods only.
     NotExcepted = "not-excepted",
     /// The pod's exception went away while its request was passed on.

@@ -114,6 +114,11 @@ impl Follower {
 
     fn learn(&self, told: &RouteNetlinkMessage, now: Instant) {
         match told {
+            RouteNetlinkMessage::NewNeighbour(entry) if entry.header.family == AddressFamily::Bridge => {
+                if let (Some(place), port) = (place_behind(entry), entry.header.ifindex) {
+                    self.neighbours.change(|memory| memory.learned(&place, port, now));
+                }
+            }
             RouteNetlinkMessage::NewNeighbour(neighbour) => {
                 if let (Some(address), Some(place)) = (address(neighbour), place(neighbour)) {
                     self.neighbours.change(|memory| memory.seen(address, place, now));
@@ -155,10 +160,10 @@ fn open() -> io::Result<TokioSocket> {
     Ok(socket)
 }
 
-/// Which neighbours there are.
+/// Which neighbours there are, with IPv4 and IPv6 addresses.
 fn question() -> Vec<u8> {
     let mut neighbour = NeighbourMessage::default();
-    neighbour.header.family = AddressFamily::Inet;
+    neighbour.header.family = AddressFamily::Unspec;
     let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetNeighbour(neighbour));
     message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     message.finalize();
@@ -167,20 +172,39 @@ fn question() -> Vec<u8> {
     bytes
 }
 
+/// The address; none if no pod can have it.
 fn address(neighbour: &NeighbourMessage) -> Option<IpAddr> {
     neighbour.attributes.iter().find_map(|attribute| match attribute {
         NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(IpAddr::V4(*address)),
+        // Link-local ones are the same on many links.
+        NeighbourAttribute::Destination(NeighbourAddress::Inet6(address))
+            if !address.is_multicast() && !address.is_unicast_link_local() =>
+        {
+            Some(IpAddr::V6(*address))
+        }
         _ => None,
     })
 }
 
 /// The place; none while the kernel does not know it.
 fn place(neighbour: &NeighbourMessage) -> Option<Place> {
-    let hardware = neighbour.attributes.iter().find_map(|attribute| match attribute {
-        NeighbourAttribute::LinkLayerAddress(hardware) => Some(hardware.clone()),
+    Some(Place { link: neighbour.header.ifindex, hardware: hardware(neighbour)? })
+}
+
+/// The place that an entry in a bridge's table is about.
+fn place_behind(entry: &NeighbourMessage) -> Option<Place> {
+    let bridge = entry.attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::Controller(bridge) => Some(*bridge),
         _ => None,
     })?;
-    Some(Place { link: neighbour.header.ifindex, hardware })
+    Some(Place { link: bridge, hardware: hardware(entry)? })
+}
+
+fn hardware(neighbour: &NeighbourMessage) -> Option<Vec<u8>> {
+    neighbour.attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::LinkLayerAddress(hardware) => Some(hardware.clone()),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What was seen of each address, and what does a change of it put in doubt?
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use tokio::time::Instant;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 const MOST: usize = 8192;
 
 /// Where packets for an address go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     /// Number of the link.
     pub(super) link: u32,
@@ -17,27 +17,32 @@ pub(super) struct Place {
     pub(super) hardware: Vec<u8>,
 }
 
-/// A change of which nobody has said yet what it means.
+/// Something of which nobody has said yet what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doubt {
-    /// When the change was noticed.
-    pub since: Instant,
+    /// When a change was noticed. None: nothing has changed, but nobody has looked at the address yet.
+    pub since: Option<Instant>,
     number: u64,
 }
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    places: HashMap<IpAddr, Seen>,
-    doubts: HashMap<IpAddr, Doubt>,
+    seen: HashMap<IpAddr, Seen>,
+    /// Which addresses are at a place.
+    at: HashMap<Place, BTreeSet<IpAddr>>,
     number: u64,
 }
 
 #[derive(Debug)]
 struct Seen {
-    place: Place,
+    /// None if the kernel has never told of it.
+    place: Option<Place>,
+    /// Port of the bridge at which it was found last.
+    port: Option<u32>,
     /// Whether the kernel still has it. It forgets neighbours that are silent; we do not.
     present: bool,
+    doubt: Option<Doubt>,
 }
 
 // === impl Memory ===
@@ -45,38 +50,49 @@ struct Seen {
 impl Memory {
     /// Packets for `address` go there now.
     pub(super) fn seen(&mut self, address: IpAddr, place: Place, now: Instant) {
-        let moved = self.places.get(&address).is_some_and(|seen| seen.place != place);
-        self.places.insert(address, Seen { place, present: true });
-        if moved {
-            self.cast_doubt(address, now);
+        if let Some(seen) = self.seen.get_mut(&address)
+            && seen.place.as_ref() == Some(&place)
+        {
+            seen.present = true;
+            return;
+        }
+        let number = self.next();
+        self.at.entry(place.clone()).or_default().insert(address);
+        let before = self.seen.remove(&address);
+        // The first place of all is no change; whoever is there has still to be looked at.
+        let changed = before.as_ref().is_some_and(|before| {
+            before.place.is_some() || before.doubt.is_some_and(|doubt| doubt.since.is_some())
+        });
+        let doubt = Some(Doubt { since: changed.then_some(now), number });
+        self.seen.insert(address, Seen { place: Some(place), port: None, present: true, doubt });
+        if let Some(before) = before.and_then(|before| before.place) {
+            self.leave(address, &before);
         }
         self.keep_few();
     }
 
-    /// Forgets who is gone: first those that nobody doubts, because the next one at a doubted address would
-    /// look like the first one ever.
-    fn keep_few(&mut self) {
-        if self.places.len() > MOST {
-            let doubts = &self.doubts;
-            self.places.retain(|address, seen| seen.present || doubts.contains_key(address));
-        }
-        if self.places.len() > MOST {
-            self.places.retain(|_, seen| seen.present);
-            let places = &self.places;
-            self.doubts.retain(|address, _| places.contains_key(address));
+    /// The kernel no longer knows where packets for `address` go.
+    pub(super) fn lost(&mut self, address: IpAddr) {
+        if let Some(seen) = self.seen.get_mut(&address) {
+            seen.present = false;
         }
     }
 
-    /// The kernel no longer knows where packets for `address` go.
-    pub(super) fn lost(&mut self, address: IpAddr) {
-        if let Some(seen) = self.places.get_mut(&address) {
-            seen.present = false;
+    /// A bridge sends what is for the hardware address of `place` out at `port` now.
+    pub(super) fn learned(&mut self, place: &Place, port: u32, now: Instant) {
+        let at: Vec<IpAddr> = self.at.get(place).into_iter().flatten().copied().collect();
+        for address in at {
+            if self.seen.get(&address).is_some_and(|seen| seen.port.is_some_and(|known| known != port)) {
+                self.cast_doubt(address, now);
+            }
         }
     }
 
     /// A link is gone, and with it whoever was behind it.
     pub(super) fn link_gone(&mut self, link: u32, now: Instant) {
-        let behind = self.places.iter_mut().filter(|(_, seen)| seen.place.link == link);
+        let behind = self.seen.iter_mut().filter(|(_, seen)| {
+            seen.port == Some(link) || seen.place.as_ref().is_some_and(|place| place.link == link)
+        });
         let gone: Vec<IpAddr> = behind
             .map(|(address, seen)| {
                 seen.present = false;
@@ -90,40 +106,84 @@ impl Memory {
 
     /// Notices were lost: any of the addresses may have changed.
     pub(super) fn missed(&mut self, now: Instant) {
-        let all: Vec<IpAddr> = self.places.keys().copied().collect();
+        let all: Vec<IpAddr> = self.seen.keys().copied().collect();
         for address in all {
             self.cast_doubt(address, now);
         }
     }
 
     pub(super) fn knows(&self, address: IpAddr) -> bool {
-        self.places.contains_key(&address)
+        self.seen.get(&address).is_some_and(|seen| seen.place.is_some())
     }
 
+    /// What nobody has looked at is doubtful, too.
     pub(super) fn doubt(&self, address: IpAddr) -> Option<Doubt> {
-        self.doubts.get(&address).copied()
+        self.seen.get(&address).map_or(Some(Doubt { since: None, number: 0 }), |seen| seen.doubt)
     }
 
-    pub(super) fn is_doubtful(&self) -> bool {
-        !self.doubts.is_empty()
-    }
-
-    /// Ends `doubt`, unless another change came after it.
-    pub(super) fn settle(&mut self, address: IpAddr, doubt: Doubt) {
-        if self.doubts.get(&address) == Some(&doubt) {
-            self.doubts.remove(&address);
+    /// Ends `doubt`, unless something changed after it arose; whether there is none any more. Packets for
+    /// `address` leave the bridge at `port`, if there is one.
+    pub(super) fn settle(&mut self, address: IpAddr, doubt: Doubt, port: Option<u32>) -> bool {
+        match self.seen.get_mut(&address) {
+            Some(seen) if seen.doubt == Some(doubt) => {
+                seen.doubt = None;
+                seen.port = port;
+            }
+            Some(seen) => return seen.doubt.is_none(),
+            None if doubt.number == 0 => {
+                self.seen.insert(address, Seen { place: None, port, present: false, doubt: None });
+                self.keep_few();
+            }
+            // Forgotten meanwhile.
+            None => return false,
         }
+        true
     }
 
     fn cast_doubt(&mut self, address: IpAddr, now: Instant) {
+        let number = self.next();
+        if let Some(seen) = self.seen.get_mut(&address) {
+            seen.doubt = Some(Doubt { since: Some(now), number });
+        }
+    }
+
+    fn next(&mut self) -> u64 {
         self.number += 1;
-        self.doubts.insert(address, Doubt { since: now, number: self.number });
+        self.number
+    }
+
+    /// Forgets who is gone: first those that nobody doubts, because the next one at a doubted address would
+    /// look like the first one ever.
+    fn keep_few(&mut self) {
+        let changed = |seen: &Seen| seen.doubt.is_some_and(|doubt| doubt.since.is_some());
+        if self.seen.len() > MOST {
+            self.seen.retain(|_, seen| seen.present || changed(seen));
+            if self.seen.len() > MOST {
+                self.seen.retain(|_, seen| seen.present);
+            }
+            let seen = &self.seen;
+            self.at.retain(|_, addresses| {
+                addresses.retain(|address| seen.contains_key(address));
+                !addresses.is_empty()
+            });
+        }
+    }
+
+    fn leave(&mut self, address: IpAddr, place: &Place) {
+        if let Some(addresses) = self.at.get_mut(place) {
+            addresses.remove(&address);
+            if addresses.is_empty() {
+                self.at.remove(place);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NEVER_LOOKED_AT: Option<Doubt> = Some(Doubt { since: None, number: 0 });
 
     fn place(link: u32, last: u8) -> Place {
         Place { link, hardware: vec![2, 0, 0, 0, 0, last] }
@@ -133,14 +193,28 @@ mod tests {
         IpAddr::from([10, 0, 0, last])
     }
 
+    fn changed(memory: &Memory, last: u8) -> bool {
+        memory.doubt(address(last)).is_some_and(|doubt| doubt.since.is_some())
+    }
+
+    /// Looked at, and found good.
+    fn look(memory: &mut Memory, last: u8, port: Option<u32>) {
+        let doubt = memory.doubt(address(last)).unwrap();
+        assert!(memory.settle(address(last), doubt, port));
+        assert_eq!(memory.doubt(address(last)), None);
+    }
+
     #[test]
-    fn the_first_sight_and_the_same_again_raise_no_doubt() {
+    fn everybody_is_looked_at_once_and_the_same_again_raises_no_doubt() {
         let (mut memory, now) = (Memory::default(), Instant::now());
+        assert_eq!(memory.doubt(address(1)), NEVER_LOOKED_AT);
         memory.seen(address(1), place(1, 1), now);
+        assert!(memory.doubt(address(1)).is_some() && !changed(&memory, 1));
+        look(&mut memory, 1, None);
         memory.seen(address(1), place(1, 1), now);
         memory.lost(address(1));
         memory.seen(address(1), place(1, 1), now);
-        assert!(!memory.is_doubtful());
+        assert_eq!(memory.doubt(address(1)), None);
     }
 
     #[test]
@@ -151,22 +225,46 @@ mod tests {
             let (mut memory, now) = (Memory::default(), Instant::now());
             memory.seen(address(1), place(1, 1), now);
             memory.seen(address(2), place(1, 9), now);
+            look(&mut memory, 1, None);
+            look(&mut memory, 2, None);
             if silent {
                 memory.lost(address(1));
             }
             memory.seen(address(1), next.clone(), now);
-            assert!(memory.doubt(address(1)).is_some(), "{next:?} {silent}");
+            assert!(changed(&memory, 1), "{next:?} {silent}");
             assert_eq!(memory.doubt(address(2)), None);
         }
     }
 
     #[test]
-    fn a_link_that_goes_takes_all_behind_it_into_doubt() {
+    fn a_hardware_address_that_moves_to_another_port_takes_the_addresses_at_it_into_doubt() {
         let (mut memory, now) = (Memory::default(), Instant::now());
-        memory.seen(address(1), place(1, 1), now);
-        memory.seen(address(2), place(2, 2), now);
+        for last in [1, 2] {
+            memory.seen(address(last), place(1, last), now);
+            look(&mut memory, last, Some(10 + u32::from(last)));
+        }
+        memory.learned(&place(1, 1), 11, now);
+        memory.learned(&place(2, 1), 12, now);
+        assert_eq!((memory.doubt(address(1)), memory.doubt(address(2))), (None, None));
+        memory.learned(&place(1, 1), 12, now);
+        assert!(changed(&memory, 1));
+        assert_eq!(memory.doubt(address(2)), None);
+        // Where it was before it took another hardware address is none of its business.
+        memory.seen(address(2), place(1, 3), now);
+        look(&mut memory, 2, Some(12));
+        memory.learned(&place(1, 2), 11, now);
+        assert_eq!(memory.doubt(address(2)), None);
+    }
+
+    #[test]
+    fn a_link_or_port_that_goes_takes_all_behind_it_into_doubt() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        for (last, link, port) in [(1, 1, None), (2, 2, None), (3, 3, Some(1)), (4, 3, Some(4))] {
+            memory.seen(address(last), place(link, last), now);
+            look(&mut memory, last, port);
+        }
         memory.link_gone(1, now);
-        assert!(memory.doubt(address(1)).is_some() && memory.doubt(address(2)).is_none());
+        assert_eq!([1, 2, 3, 4].map(|last| changed(&memory, last)), [true, false, true, false]);
         // The next one behind a link of that number is not the one before.
         let doubt = memory.doubt(address(1)).unwrap();
         memory.seen(address(1), place(1, 1), now);
@@ -176,23 +274,27 @@ mod tests {
     #[test]
     fn a_doubt_is_settled_only_if_nothing_changed_since() {
         let (mut memory, now) = (Memory::default(), Instant::now());
+        let unseen = memory.doubt(address(1)).unwrap();
         memory.seen(address(1), place(1, 1), now);
+        assert!(!memory.settle(address(1), unseen, None));
         memory.seen(address(1), place(1, 2), now);
         let first = memory.doubt(address(1)).unwrap();
         memory.seen(address(1), place(1, 3), now);
-        memory.settle(address(1), first);
+        assert!(!memory.settle(address(1), first, None));
         let second = memory.doubt(address(1)).unwrap();
-        memory.settle(address(1), second);
-        assert!(!memory.is_doubtful());
+        assert!(memory.settle(address(1), second, None));
+        assert_eq!(memory.doubt(address(1)), None);
     }
 
     #[test]
     fn what_was_missed_may_be_anything() {
         let (mut memory, now) = (Memory::default(), Instant::now());
-        memory.seen(address(1), place(1, 1), now);
-        memory.seen(address(2), place(1, 2), now);
+        for last in [1, 2] {
+            memory.seen(address(last), place(1, last), now);
+            look(&mut memory, last, None);
+        }
         memory.missed(now);
-        assert!(memory.doubt(address(1)).is_some() && memory.doubt(address(2)).is_some());
+        assert!(changed(&memory, 1) && changed(&memory, 2));
     }
 
     #[test]
@@ -205,7 +307,7 @@ mod tests {
             memory.seen(address, place(2, 1), now);
             memory.lost(address);
         }
-        assert!(memory.doubt(address(1)).is_some() && memory.places.len() <= MOST);
+        assert!(changed(&memory, 1) && memory.seen.len() <= MOST && memory.at.len() <= MOST);
     }
 
     #[test]
@@ -214,9 +316,10 @@ mod tests {
         for number in 0..20_000u32 {
             let address = IpAddr::from(number.to_be_bytes());
             memory.seen(address, place(1, 1), now);
-            memory.seen(address, place(1, 2), now);
+            memory.seen(address, place(number, 2), now);
             memory.lost(address);
+            memory.settle(IpAddr::from((number | 0x0b00_0000).to_be_bytes()), NEVER_LOOKED_AT.unwrap(), None);
         }
-        assert!(memory.places.len() <= MOST && memory.doubts.len() <= MOST);
+        assert!(memory.seen.len() <= MOST && memory.at.len() <= MOST);
     }
 }

@@ -20,7 +20,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::netlink::Netlink;
+use crate::netlink::Netlink;
 use crate::redirect::Zone;
 
 /// The caller: the address that is set aside for those who have none (RFC 7600). No pod has it.

@@ -85,7 +85,10 @@ impl Server {
                 Look::Refuse(refusal) => return Decided::Refuse(refusal),
                 Look::Token(reply, identity) => {
                     if self.may_still_have(identity, manner, &found, &snapshot, wanted) {
-                        return Decided::Token(reply);
+                        return match self.reaches(manner, &found).await {
+                            Ok(()) => Decided::Token(reply),
+                            Err(refusal) => Decided::Refuse(refusal),
+                        };
                     }
                 }
                 Look::UntilChange(wait) => {
@@ -100,6 +103,16 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Makes sure that nothing has happened to the caller's address while it was held.
+    pub(super) async fn reaches(&mut self, manner: Manner, found: &Found) -> Result<(), Refusal> {
+        let Manner::Guest(peer) = manner else { return Ok(()) };
+        if self.parts.neighbours.doubt(peer.to_canonical()).is_none() {
+            return Ok(());
+        }
+        let now = Box::pin(self.caller(peer)).await?;
+        if now.resident.pod.uid == found.resident.pod.uid { Ok(()) } else { Err(gone(found)) }
     }
 
     async fn look<'a>(
@@ -267,14 +280,18 @@ pub(super) fn still(manner: Manner, found: Found, snapshot: &Snapshot) -> Result
         Some(resident) if resident.pod.uid == found.resident.pod.uid => {
             Ok(Found { resident, by_lookup: false })
         }
-        _ => Err(Refusal::trouble(
-            Cause::CallerChanged,
-            format!(
-                "Pod {} no longer has the address that the request came from. Connect and ask again.",
-                found.resident.pod.id
-            ),
-        )),
+        _ => Err(gone(&found)),
     }
+}
+
+fn gone(found: &Found) -> Refusal {
+    Refusal::trouble(
+        Cause::CallerChanged,
+        format!(
+            "Pod {} no longer has the address that the request came from. Connect and ask again.",
+            found.resident.pod.id
+        ),
+    )
 }
 
 /// The pod gets the same identity every time, but perhaps not the one that it means.

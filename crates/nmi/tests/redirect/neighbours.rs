@@ -1,10 +1,117 @@
-//! Is it noticed when an address leads to another pod than before?
+//! Is it noticed when an address leads to another pod than the one that was given it?
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use crate::agent::{Agent, follow_neighbours};
+use podid_nmi::neighbour::{Astray, Neighbours, Verdict};
+
+use crate::agent::{Agent, follow_neighbours, runtime};
 use crate::cases::until;
-use crate::world::{BRIDGED, LISTENER, METADATA, ROUTED, World, nmi_heard};
+use crate::world::{
+    BESIDE, BRIDGED, LISTENER, METADATA, Namespace, ROUTED, ROUTED_IPV6, World, hardware_address, nmi_heard,
+};
+
+/// What is asked about an address.
+trait Looked {
+    /// Whether it changed, and nobody has confirmed it since.
+    fn changed(&self, address: impl Into<IpAddr>) -> bool;
+    fn verdict(&self, address: impl Into<IpAddr>) -> Verdict;
+    /// Takes it as it is.
+    fn trust(&self, address: impl Into<IpAddr>);
+}
+
+impl Looked for Neighbours {
+    fn changed(&self, address: impl Into<IpAddr>) -> bool {
+        self.doubt(address.into()).is_some_and(|doubt| doubt.since.is_some())
+    }
+
+    fn verdict(&self, address: impl Into<IpAddr>) -> Verdict {
+        runtime().block_on(self.survey(address.into())).expect("the kernel answers")
+    }
+
+    fn trust(&self, address: impl Into<IpAddr>) {
+        let address = address.into();
+        let Verdict::Good(port) = self.verdict(address) else {
+            panic!("{address}: {:?}", self.verdict(address))
+        };
+        let doubt = self.doubt(address).expect("never looked at");
+        assert!(self.settle(address, doubt, port));
+    }
+}
+
+/// A node with two pods behind its bridge, all of whom have been met.
+fn two_neighbours() -> (World, Namespace, Neighbours, Agent) {
+    let world = World::new();
+    world.listen(LISTENER);
+    let agent = Agent::start(&world.node).expect("installed");
+    let neighbours = follow_neighbours(&world.node);
+    let beside = world.beside();
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+    assert_eq!(beside.call(METADATA), Some(format!("nmi {BESIDE}")));
+    for address in [ROUTED, BRIDGED, BESIDE] {
+        until(|| neighbours.knows(address.into()), || format!("{address} is known"));
+        neighbours.trust(address);
+    }
+    (world, beside, neighbours, agent)
+}
+
+pub(crate) fn claimed() {
+    let (world, beside, neighbours, _agent) = two_neighbours();
+    // With the right to administrate its network (NET_ADMIN) it gives itself the address.
+    beside.take_address(BRIDGED);
+    let hardware = hardware_address(&beside, "eth0");
+    world.redirect_bridged_to(&hardware);
+    assert_eq!(
+        beside.call_from(BRIDGED, METADATA),
+        Some(format!("nmi {BRIDGED}")),
+        "its address is all that we are told"
+    );
+    until(|| neighbours.changed(BRIDGED), || "the claimed address is doubted".to_owned());
+    assert_eq!(neighbours.verdict(BRIDGED), Verdict::Astray(Astray::Twice));
+    // With the right to make up packets only (NET_RAW) its own namespace does not have the address.
+    beside.leave_address(BRIDGED);
+    assert_eq!(neighbours.verdict(BRIDGED), Verdict::Astray(Astray::Elsewhere));
+    // Its own address, at the same hardware address, is still its own.
+    assert_eq!(neighbours.verdict(BESIDE), Verdict::Good(Some(world.port("beside"))));
+    assert!(!neighbours.changed(BESIDE) && !neighbours.changed(ROUTED));
+    // When the owner speaks again it is as before.
+    world.redirect_bridged_to(&hardware_address(&world.bridged, "eth0"));
+    until(|| neighbours.verdict(BRIDGED) != Verdict::Astray(Astray::Elsewhere), || "it is over".to_owned());
+    neighbours.trust(BRIDGED);
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+    assert_eq!(neighbours.doubt(BRIDGED.into()), None);
+}
+
+pub(crate) fn disguised() {
+    let (world, beside, neighbours, _agent) = two_neighbours();
+    beside.take_hardware(hardware_address(&world.bridged, "eth0"));
+    // Whatever it sends now teaches the bridge that the hardware address is at its port.
+    drop(beside.call(METADATA));
+    until(|| neighbours.changed(BRIDGED), || "the address behind it is doubted".to_owned());
+    assert_eq!(neighbours.verdict(BRIDGED), Verdict::Astray(Astray::Elsewhere));
+    assert!(!neighbours.changed(ROUTED));
+}
+
+pub(crate) fn flooded() {
+    let (world, _beside, neighbours, _agent) = two_neighbours();
+    world.redirect_bridged_to(&[2, 0, 0, 0, 0, 99]);
+    until(|| neighbours.changed(BRIDGED), || "the address is doubted".to_owned());
+    assert_eq!(neighbours.verdict(BRIDGED), Verdict::Astray(Astray::Everywhere));
+}
+
+pub(crate) fn ipv6() {
+    let world = World::new();
+    let neighbours = follow_neighbours(&world.node);
+    world.give_routed_pod_ipv6();
+    assert_eq!(neighbours.verdict(ROUTED_IPV6), Verdict::Good(None));
+    world.learn_ipv6(ROUTED_IPV6, &[2, 0, 0, 0, 0, 1]);
+    until(|| neighbours.knows(ROUTED_IPV6.into()), || "the IPv6 address is known".to_owned());
+    neighbours.trust(ROUTED_IPV6);
+    world.learn_ipv6(ROUTED_IPV6, &[2, 0, 0, 0, 0, 2]);
+    until(|| neighbours.changed(ROUTED_IPV6), || "the IPv6 address is doubted".to_owned());
+    // The link belongs to a pod that was never given this one.
+    let foreign = ROUTED_IPV6.to_bits() + 1;
+    assert_eq!(neighbours.verdict(std::net::Ipv6Addr::from(foreign)), Verdict::Astray(Astray::Elsewhere));
+}
 
 pub(crate) fn moved_address() {
     let world = World::new();
@@ -14,9 +121,12 @@ pub(crate) fn moved_address() {
     assert_eq!(world.heard_by_pods(), nmi_heard());
     for address in [ROUTED, BRIDGED] {
         until(|| neighbours.knows(address.into()), || format!("{address} is known"));
+        assert!(
+            neighbours.doubt(address.into()).is_some() && !neighbours.changed(address),
+            "never looked at"
+        );
+        neighbours.trust(address);
     }
-    let doubt = |address: Ipv4Addr| neighbours.doubt(address.into());
-    assert_eq!((doubt(ROUTED), doubt(BRIDGED)), (None, None));
 
     let successor = world.reuse_bridged_address();
     assert_eq!(
@@ -24,12 +134,13 @@ pub(crate) fn moved_address() {
         Some(format!("nmi {BRIDGED}")),
         "its address is all that we are told"
     );
-    until(|| doubt(BRIDGED).is_some(), || "the reused address is doubted".to_owned());
-    let first = doubt(BRIDGED).expect("doubted");
-    neighbours.settle(BRIDGED.into(), first);
+    until(|| neighbours.changed(BRIDGED), || "the reused address is doubted".to_owned());
+    neighbours.trust(BRIDGED);
     assert_eq!(successor.call(METADATA), Some(format!("nmi {BRIDGED}")));
     assert_eq!(world.routed.call(METADATA), Some(format!("nmi {ROUTED}")));
-    assert_eq!((doubt(ROUTED), doubt(BRIDGED)), (None, None), "the same neighbour again");
+    for address in [ROUTED, BRIDGED] {
+        assert_eq!(neighbours.doubt(address.into()), None, "the same neighbour again");
+    }
 }
 
 pub(crate) fn link_gone() {
@@ -39,9 +150,12 @@ pub(crate) fn link_gone() {
     assert_eq!(world.heard_by_pods(), nmi_heard());
     // What the kernel knew before is known, too.
     let neighbours = follow_neighbours(&world.node);
-    until(|| neighbours.knows(ROUTED.into()), || "the routed address is known".to_owned());
+    for address in [ROUTED, BRIDGED] {
+        until(|| neighbours.knows(address.into()), || format!("{address} is known"));
+        neighbours.trust(address);
+    }
     world.unplug_routed();
-    until(|| neighbours.doubt(ROUTED.into()).is_some(), || "the routed address is doubted".to_owned());
+    until(|| neighbours.changed(ROUTED), || "the routed address is doubted".to_owned());
     assert_eq!(world.bridged.call(METADATA), Some(format!("nmi {BRIDGED}")));
     assert_eq!(neighbours.doubt(BRIDGED.into()), None);
 }

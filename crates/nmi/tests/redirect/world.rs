@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use nix::sched::{CloneFlags, setns, unshare};
-use rtnetlink::packet_route::address::AddressHeaderFlags;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags};
 use rtnetlink::packet_route::link::{
     AfSpecInet, AfSpecUnspec, InetDevConf, InfoData, InfoKind, InfoVeth, LinkAttribute,
 };
 use rtnetlink::packet_route::route::RouteScope;
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
+use socket2::{Domain, Socket, Type};
 
 pub(crate) const METADATA: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(169, 254, 169, 254), 80);
 pub(crate) const WIRESERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
@@ -24,6 +25,7 @@ pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(10, 240, 0, 1);
 pub(crate) const LISTENER: SocketAddrV4 = SocketAddrV4::new(NODE, 2579);
 pub(crate) const ROUTED: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 2);
 pub(crate) const BRIDGED: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 2);
+pub(crate) const BESIDE: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 3);
 pub(crate) const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 244, 2, 1);
 pub(crate) const NODE_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1);
 pub(crate) const ROUTED_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 2);
@@ -108,6 +110,46 @@ impl Namespace {
         ask(&mut stream).ok()
     }
 
+    /// What a caller in this namespace hears at `address` if it calls from `own`, which it has or not.
+    pub(crate) fn call_from(&self, own: Ipv4Addr, address: SocketAddrV4) -> Option<String> {
+        let stream = self.run(|| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            socket.bind(&SocketAddr::from((own, 0)).into())?;
+            socket.connect_timeout(&address.into(), PATIENCE)?;
+            io::Result::Ok(TcpStream::from(socket))
+        });
+        ask(&mut stream.ok()?).ok()
+    }
+
+    /// Gives the namespace a further address.
+    pub(crate) fn take_address(&self, address: Ipv4Addr) {
+        self.configure(async |links| {
+            let link = index(links, "eth0").await;
+            links.address().add(link, IpAddr::V4(address), 32).execute().await.expect("address");
+        });
+    }
+
+    /// Gives it up again.
+    pub(crate) fn leave_address(&self, address: Ipv4Addr) {
+        self.configure(async |links| {
+            let mut all = links.address().get().execute();
+            while let Some(known) = all.try_next().await.expect("addresses") {
+                if known.attributes.contains(&AddressAttribute::Local(IpAddr::V4(address))) {
+                    links.address().del(known).execute().await.expect("address removed");
+                }
+            }
+        });
+    }
+
+    /// Takes on another hardware address.
+    pub(crate) fn take_hardware(&self, hardware: Vec<u8>) {
+        self.configure(async |links| {
+            let link = index(links, "eth0").await;
+            let message = LinkUnspec::new_with_index(link).address(hardware).build();
+            links.link().set(message).execute().await.expect("hardware address");
+        });
+    }
+
     pub(crate) fn connect(&self, address: SocketAddrV4) -> io::Result<TcpStream> {
         self.run(|| TcpStream::connect_timeout(&address.into(), PATIENCE))
     }
@@ -177,7 +219,7 @@ impl World {
             up(links, "eth0", Some(ROUTED)).await;
             default_route(links, "eth0", NEXT_HOP, &mac).await;
         });
-        settle_behind_bridge(&bridged);
+        settle_behind_bridge(&bridged, BRIDGED);
         let metadata_calls = azure.serve(METADATA, "imds");
         for port in [53, 80, 32526] {
             azure.serve(SocketAddrV4::new(WIRESERVER, port), "wireserver");
@@ -192,14 +234,50 @@ impl World {
             remove(links, "bridged").await;
             plug(links, "successor", &successor).await;
         });
-        settle_behind_bridge(&successor);
+        settle_behind_bridge(&successor, BRIDGED);
         successor
+    }
+
+    /// Adds a second pod behind the bridge.
+    pub(crate) fn beside(&self) -> Namespace {
+        let beside = Namespace::new();
+        self.node.configure(async |links| {
+            direct(links, BESIDE, 32, index(links, "cbr0").await).await;
+            plug(links, "beside", &beside).await;
+        });
+        settle_behind_bridge(&beside, BESIDE);
+        beside
+    }
+
+    /// Writes down where packets for the bridged pod go, as an answer to the node's question would.
+    pub(crate) fn redirect_bridged_to(&self, hardware: &[u8]) {
+        self.node.configure(async |links| {
+            let bridge = index(links, "cbr0").await;
+            let neighbour = links.neighbours().add(bridge, IpAddr::V4(BRIDGED)).link_layer_address(hardware);
+            neighbour.replace().execute().await.expect("neighbour");
+        });
     }
 
     /// Gives both ends of the routed pod's link an IPv6 address.
     pub(crate) fn give_routed_pod_ipv6(&self) {
         self.node.configure(async |links| ipv6(links, "routed", NODE_IPV6).await);
         self.routed.configure(async |links| ipv6(links, "eth0", ROUTED_IPV6).await);
+    }
+
+    /// Writes down where packets for an IPv6 address of the routed pod go.
+    pub(crate) fn learn_ipv6(&self, address: Ipv6Addr, hardware: &[u8]) {
+        self.node.configure(async |links| {
+            let link = index(links, "routed").await;
+            let neighbour = links.neighbours().add(link, IpAddr::V6(address)).link_layer_address(hardware);
+            neighbour.replace().execute().await.expect("neighbour");
+        });
+    }
+
+    /// The number of a link of the node.
+    pub(crate) fn port(&self, name: &str) -> u32 {
+        let mut number = 0;
+        self.node.configure(async |links| number = index(links, name).await);
+        number
     }
 
     /// Takes the routed pod's link away.
@@ -249,7 +327,7 @@ async fn index(links: &Handle, name: &str) -> u32 {
     found.expect("link").expect("link").header.index
 }
 
-fn hardware_address(namespace: &Namespace, name: &str) -> Vec<u8> {
+pub(crate) fn hardware_address(namespace: &Namespace, name: &str) -> Vec<u8> {
     let mut address = vec![];
     namespace.configure(async |links| {
         let found = links.link().get().match_name(name).execute().try_next().await;
@@ -319,10 +397,10 @@ async fn remove(links: &Handle, name: &str) {
 }
 
 /// The bridged pod's own side.
-fn settle_behind_bridge(pod: &Namespace) {
+fn settle_behind_bridge(pod: &Namespace, address: Ipv4Addr) {
     pod.configure(async |links| {
         up(links, "lo", None).await;
-        let link = up(links, "eth0", Some(BRIDGED)).await;
+        let link = up(links, "eth0", Some(address)).await;
         via(links, Ipv4Addr::UNSPECIFIED, 0, BRIDGE, link).await;
     });
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use podid_core::answer::Mode;
 use podid_core::facts::{AssignmentState, Phase, Pod};
 
+use crate::neighbour::Astray;
+
 use super::stage::{Live, METADATA, Stage, TOKEN, VAULT, assignment, client_id, ip, old_pod, pod};
 
 #[tokio::test(start_paused = true)]
@@ -237,4 +239,60 @@ async fn an_address_that_the_api_confirms_is_asked_about_once_and_not_by_an_olde
         assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
     }
     assert_eq!(stage.cluster.live.lock().unwrap().questions, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_whose_address_a_neighbour_claims_gets_nothing_until_that_ends() {
+    let stage = Stage::standard().await;
+    stage.ready_pod("web", "10.0.0.1").await;
+    stage.cluster.live.lock().unwrap().pods = vec![pod("shop", "web", "10.0.0.1")];
+    // From the first request on, and after each change, whatever the API confirms.
+    for change in [false, true] {
+        if change {
+            stage.neighbours.moved(ip("10.0.0.1"));
+        }
+        stage.neighbours.lead_astray(Some(Astray::Elsewhere));
+        let seen = stage.imds.seen().len();
+        let told = stage.token("10.0.0.1", "").await;
+        assert_eq!(told.status, 503);
+        let reason = told.reason();
+        assert!(reason.contains("shop/web") && reason.contains("NET_RAW"), "{reason}");
+        assert!(reason.ends_with("(podid: caller-claimed)") && told.retry_after().is_some(), "{reason}");
+        assert_eq!(stage.imds.seen().len(), seen);
+        stage.neighbours.lead_astray(None);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_does_not_leave_once_the_address_is_claimed_while_the_caller_is_held() {
+    for astray in [None, Some(Astray::Twice)] {
+        let stage = Stage::standard().await;
+        stage.cluster.apply_pod(pod("shop", "web", "10.0.0.1"));
+        stage.imds.has(&["web"]);
+        stage.settle().await;
+        stage.cluster.live.lock().unwrap().pods = vec![pod("shop", "web", "10.0.0.1")];
+        let request = stage.start_token("10.0.0.1", "");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        stage.neighbours.moved(ip("10.0.0.1"));
+        stage.neighbours.lead_astray(astray);
+        stage.cluster.apply_assignment(assignment("shop", "web", "web", AssignmentState::Assigned));
+        let expected = if astray.is_some() { 503 } else { 200 };
+        assert_eq!(request.await.unwrap(), expected, "{astray:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_excepted_pod_hears_nothing_of_imds_while_its_address_is_claimed() {
+    let stage = Stage::standard().await;
+    stage.cluster.apply_pod(pod("shop", "web", "10.0.0.1"));
+    stage.cluster.apply_exception(super::stage::exception("shop", "aadpodidbinding", "web"));
+    stage.imds.has(&["web"]);
+    stage.settle().await;
+    assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
+    stage.cluster.live.lock().unwrap().pods = vec![pod("shop", "web", "10.0.0.1")];
+    stage.neighbours.moved(ip("10.0.0.1"));
+    stage.neighbours.lead_astray(Some(Astray::Everywhere));
+    assert_eq!(stage.token("10.0.0.1", "").await.status, 503);
 }

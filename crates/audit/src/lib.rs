@@ -21,7 +21,9 @@
 //! `POD-000199` over a live cluster, and from `POD-000201` over what comes from Azure. A number is never
 //! given twice.
 
+pub mod catalogue;
 pub mod expect;
+pub mod input;
 mod output;
 mod record;
 mod report;

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use podid_console::{Format, Unwritable};
 
 use crate::report::Report;
+use crate::run::Keep;
 
 /// How an audit is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -23,6 +24,14 @@ pub enum Output {
 // === impl Output ===
 
 impl Output {
+    /// Which records are in it unless something else is asked for.
+    pub fn keeps(self) -> Keep {
+        match self {
+            Self::Table => Keep::Problem,
+            Self::Json | Self::Yaml => Keep::Processed,
+        }
+    }
+
     /// The report in this form, with a line break at its end.
     pub fn render(self, report: &Report) -> Result<String, Unwritable> {
         match self {

@@ -13,8 +13,13 @@ pub(crate) const CLUSTER: &str = "Microsoft.ContainerService/managedClusters";
 pub static AZURE: [&Rule<Settings>; 2] = [&aks_managed_identity::RULE, &aks_pod_identity::RULE];
 
 /// Every rule there is.
-pub fn all() -> impl Iterator<Item = &'static About> {
+pub fn all() -> impl Iterator<Item = &'static About> + Clone {
     AZURE.into_iter().map(|rule| &rule.about)
+}
+
+/// The rule with this name or reference.
+pub fn find(name: &str) -> Option<&'static About> {
+    all().find(|rule| rule.is(name))
 }
 
 #[cfg(test)]

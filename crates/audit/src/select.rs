@@ -67,6 +67,16 @@ impl Suppression {
 // === impl Selection ===
 
 impl Selection {
+    /// Fails if it names a rule that nobody `knows`.
+    pub fn check(&self, known: &[&About]) -> Result<(), SelectionError> {
+        let suppressed = self.suppressions.iter().map(|suppression| &suppression.rule);
+        let mut named = self.include.iter().chain(&self.exclude).chain(self.levels.keys()).chain(suppressed);
+        match named.find(|name| !known.iter().any(|rule| rule.is(name))) {
+            Some(name) => Err(SelectionError::Rule(name.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the rule is asked at all.
     pub fn wants(&self, rule: &About) -> bool {
         let named = |names: &[String]| names.iter().any(|name| rule.is(name));

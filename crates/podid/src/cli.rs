@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-#[cfg(feature = "lab")]
-use crate::lab;
 use crate::{adopt, crds, demo, goflags, manifests, mic, nmi};
+#[cfg(feature = "lab")]
+use crate::{audit, lab};
 
 /// Pod-managed identity for Kubernetes on Azure.
 ///
@@ -37,6 +37,9 @@ enum Command {
     Crds(crds::Args),
     /// Prepare a cluster that has aad-pod-identity for podid
     Adopt(adopt::Args),
+    /// Check that clusters, and what they are made from, are set up right
+    #[cfg(feature = "lab")]
+    Audit(audit::Args),
     /// See podid work on this machine: a simulated Azure and a small cluster
     #[cfg(feature = "lab")]
     Lab(lab::Args),
@@ -66,6 +69,8 @@ pub fn run() -> ExitCode {
         Command::Manifests(args) => manifests::run(&args),
         Command::Adopt(args) => adopt::run(&args),
         Command::Crds(args) => crds::run(&args),
+        #[cfg(feature = "lab")]
+        Command::Audit(args) => audit::run(&args),
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(&args),
         Command::Completion { shell } => {

@@ -9,6 +9,8 @@
 mod access;
 #[cfg(target_os = "linux")]
 mod adopt;
+#[cfg(all(target_os = "linux", feature = "lab"))]
+mod audit;
 #[cfg(target_os = "linux")]
 mod cli;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,162 @@
+//! The arguments of `podid audit`.
+
+use std::process::ExitCode;
+
+use clap::{Subcommand, ValueEnum};
+use podid_audit::{
+    Keep, Level, Output, Report, Run, Selection, Settings, Suppression, catalogue, input, rules,
+};
+use podid_console::{Format, exit};
+
+/// Check that clusters, and what they are made from, are set up right
+///
+/// FILES are resources that were exported (PSRule's Export-AzRuleData, `az aks show`, `az resource list`):
+/// each a file, a folder, or a pattern such as '**/*.json'.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "\
+Examples:\n  podid audit export/\n  podid audit aks.json -o sarif > podid.sarif\n  podid audit --rules\n  \
+podid audit explain Azure.AKS.ManagedIdentity\n\n\
+Exit codes: 0 no rule failed at the level of --fail-on or above, 1 one did, 2 wrong usage, 3 something could not be \
+looked at (\"Not looked at\" says what) and nothing failed.")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// What to look at: files, folders, patterns
+    files: Vec<String>,
+    /// How to print what was found
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// The set of rules to ask: Podid.Default, Podid.All, Azure.Default, Azure.Preview, Azure.All, or a dated one
+    /// such as Azure.GA_2024_06
+    #[arg(long, value_name = "NAME", default_value = "Podid.Default")]
+    baseline: String,
+    /// Ask only this rule, by name or reference, whatever the baseline says; may be repeated
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    rule: Vec<String>,
+    /// Do not ask this rule; may be repeated
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    exclude: Vec<String>,
+    /// A failure that does not matter, as RULE=TARGET; may be repeated
+    #[arg(long, value_name = "RULE=TARGET")]
+    suppress: Vec<String>,
+    /// The lowest level of a failed rule that makes the exit code 1
+    #[arg(long, value_enum, default_value_t = FailOn::Error)]
+    fail_on: FailOn,
+    /// Which records to print [default: problem for people, processed for programs]
+    #[arg(long, value_enum)]
+    show: Option<Keep>,
+    /// List the rules instead
+    #[arg(long)]
+    rules: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the page of a rule: what it asks, why, and what to do
+    Explain {
+        /// The rule's name or reference
+        rule: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FailOn {
+    Error,
+    Warning,
+    Information,
+    Never,
+}
+
+/// Runs the audit.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Explain { rule }) = &args.command {
+        return Ok(explain(rule));
+    }
+    if args.rules {
+        anstream::print!("{}", catalogue::list(rules::all(), args.format())?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let selection = match args.selection() {
+        Ok(selection) => selection,
+        Err(error) => return Ok(usage(&error.to_string())),
+    };
+    if args.files.is_empty() {
+        return Ok(usage(
+            "there is nothing to look at: name files, folders or patterns; see podid audit --help",
+        ));
+    }
+    let report = args.look(&selection);
+    anstream::print!("{}", args.output.render(&report)?);
+    if args.output != Output::Table {
+        // The forms for programs hold records only.
+        for unread in &report.unread {
+            anstream::eprintln!("podid: not looked at: {}: {}", unread.what, unread.why);
+        }
+    }
+    Ok(args.exit_code(&report))
+}
+
+fn usage(message: &str) -> ExitCode {
+    anstream::eprintln!("podid: {message}");
+    ExitCode::from(exit::USAGE)
+}
+
+fn explain(name: &str) -> ExitCode {
+    match rules::find(name) {
+        Some(rule) => {
+            anstream::print!("{}", rule.page);
+            ExitCode::SUCCESS
+        }
+        None => usage(&format!("there is no rule {name:?}: `podid audit --rules` lists them")),
+    }
+}
+
+// === impl Args ===
+
+impl Args {
+    fn format(&self) -> Format {
+        match self.output {
+            Output::Json => Format::Json,
+            Output::Yaml => Format::Yaml,
+            Output::Table => Format::Table,
+        }
+    }
+
+    fn selection(&self) -> anyhow::Result<Selection> {
+        let suppressions =
+            self.suppress.iter().map(|text| Suppression::parse(text)).collect::<Result<_, _>>()?;
+        let selection = Selection {
+            baseline: self.baseline.parse()?,
+            include: self.rule.clone(),
+            exclude: self.exclude.clone(),
+            suppressions,
+            ..Selection::default()
+        };
+        selection.check(&rules::all().collect::<Vec<_>>())?;
+        Ok(selection)
+    }
+
+    fn look(&self, selection: &Selection) -> Report {
+        let keep = self.show.unwrap_or_else(|| self.output.keeps());
+        let mut report = Report::default();
+        let settings = Settings::default();
+        input::files(&self.files, &Run::new(rules::AZURE, selection, &settings, keep), &mut report);
+        report
+    }
+
+    /// A failure that was found is the answer, also where something else could not be looked at.
+    fn exit_code(&self, report: &Report) -> ExitCode {
+        let level = match self.fail_on {
+            FailOn::Error => Some(Level::Error),
+            FailOn::Warning => Some(Level::Warning),
+            FailOn::Information => Some(Level::Information),
+            FailOn::Never => None,
+        };
+        ExitCode::from(match (report.fails(level), report.is_complete()) {
+            (true, _) => exit::NOT_FINE,
+            (false, false) => exit::NOT_LOOKED_AT,
+            (false, true) => exit::FINE,
+        })
+    }
+}

@@ -6,8 +6,12 @@
 pub mod exit;
 mod format;
 mod grid;
+mod output;
+mod page;
 mod steps;
 
 pub use format::{Format, Listing, Unwritable};
 pub use grid::Grid;
+pub use output::print;
+pub use page::page;
 pub use steps::{Step, Steps};

@@ -20,8 +20,8 @@ pub enum Code {
     Obstacle(Obstacle),
 }
 
-/// What stands before the word at the end of a message.
-const MARK: &str = "(podid: ";
+/// What stands before the word at the end of a message: with the word, the command that has its page.
+const MARK: &str = "(podid explain ";
 
 /// Makes an enum, the list of all of it, the words and the sentences from one table.
 macro_rules! table {
@@ -135,7 +135,13 @@ mod tests {
         for code in Code::all() {
             assert_eq!(Code::marked(&code.mark("what happened.")), Some(code));
         }
-        let none = ["", "(podid: no-label) and more", "(podid: nonsense)", "(podid: no-label", "no-label"];
+        let none = [
+            "",
+            "(podid explain no-label) and more",
+            "(podid explain x)",
+            "(podid explain no-label",
+            "no-label",
+        ];
         assert!(none.iter().all(|message| Code::marked(message).is_none()));
     }
 

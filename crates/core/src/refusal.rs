@@ -84,7 +84,7 @@ impl Refusal {
         Self { retry_after: self.retry_after.map(|seconds| seconds.max(RETRY_AFTER_TROUBLE)), ..self }
     }
 
-    /// The sentence in `error_description`. It ends in the word of the cause, unless it is one that
+    /// The sentence in `error_description`. It ends in the command that explains the cause, unless it is one that
     /// programs may know from IMDS or from the original.
     pub fn description(&self) -> Cow<'_, str> {
         match self.cause {

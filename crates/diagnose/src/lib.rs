@@ -2,3 +2,5 @@
 //!
 //! The chain is walked by `podid_core`, with the code that MIC and NMI decide with; here the cluster and
 //! Azure are asked, and the answer is told.
+
+pub mod explain;

@@ -56,7 +56,7 @@ mod tests {
         let body = reply.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(
             body,
-            r#"{"error":"service_unavailable","error_description":"Not yet: of \"x\" (podid: no-binding)"}"#
+            r#"{"error":"service_unavailable","error_description":"Not yet: of \"x\" (podid explain no-binding)"}"#
         );
     }
 

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{adopt, crds, demo, goflags, manifests, mic, nmi};
 #[cfg(feature = "lab")]
-use crate::{audit, lab};
+use crate::{audit, explain, lab};
 
 /// Pod-managed identity for Kubernetes on Azure.
 ///
@@ -40,6 +40,9 @@ enum Command {
     /// Check that clusters, and what they are made from, are set up right
     #[cfg(feature = "lab")]
     Audit(audit::Args),
+    /// Say what a code in a message means and how to mend it
+    #[cfg(feature = "lab")]
+    Explain(explain::Args),
     /// See podid work on this machine: a simulated Azure and a small cluster
     #[cfg(feature = "lab")]
     Lab(lab::Args),
@@ -72,9 +75,11 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "lab")]
         Command::Audit(args) => audit::run(&args),
         #[cfg(feature = "lab")]
+        Command::Explain(args) => explain::run(&args),
+        #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(&args),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "podid", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut commands(), "podid", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
     };
@@ -95,8 +100,13 @@ fn in_one_line(error: &anyhow::Error) -> String {
     line
 }
 
+/// All commands with all their arguments.
+pub(crate) fn commands() -> clap::Command {
+    Cli::command()
+}
+
 fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(goflags::normalise(arguments))?;
+    let matches = commands().try_get_matches_from(goflags::normalise(arguments))?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -118,7 +128,7 @@ mod tests {
 
     #[test]
     fn arguments_are_consistent() {
-        Cli::command().debug_assert();
+        commands().debug_assert();
     }
 
     #[test]

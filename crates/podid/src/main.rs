@@ -17,6 +17,8 @@ mod cli;
 mod crds;
 #[cfg(target_os = "linux")]
 mod demo;
+#[cfg(all(target_os = "linux", feature = "lab"))]
+mod explain;
 #[cfg(target_os = "linux")]
 mod goflags;
 #[cfg(target_os = "linux")]
@@ -31,6 +33,8 @@ mod mic;
 mod nmi;
 #[cfg(target_os = "linux")]
 mod taint;
+#[cfg(all(test, target_os = "linux", feature = "lab"))]
+mod written;
 
 #[cfg(all(target_os = "linux", target_env = "musl"))]
 #[global_allocator]

@@ -92,6 +92,9 @@ fn each_thing_that_somebody_may_do_about_it_has_a_word_of_its_own() {
             panic!("{wanted:?}: a token");
         };
         assert_eq!(refusal.cause, wanted);
-        assert!(refusal.description().ends_with(&format!(" (podid: {})", wanted.code())), "{refusal:?}");
+        assert!(
+            refusal.description().ends_with(&format!(" (podid explain {})", wanted.code())),
+            "{refusal:?}"
+        );
     }
 }

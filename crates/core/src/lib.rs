@@ -6,8 +6,9 @@
 //!
 //! A token request walks [`request`] → [`select`] → [`answer`] → [`token`];
 //! a pod event walks [`facts`] → [`target`] → [`desired`] → [`plan`] → [`assign`].
-//! [`adopt`] looks at a cluster that still has the original.
+//! [`addon`] is about the commands that give pods an identity; [`adopt`] looks at a cluster that still has the original.
 
+pub mod addon;
 pub mod adopt;
 pub mod answer;
 pub mod assign;

@@ -18,6 +18,7 @@ pub mod facts;
 pub mod farewell;
 pub mod ids;
 pub mod lease;
+pub mod ownership;
 pub mod plan;
 pub mod redact;
 pub mod refusal;

@@ -10,6 +10,7 @@
 //! | how are assignments written? | [`records`] |
 //! | how does a component remember something? | [`ledger`] |
 //! | how does a taint go? | [`taint`] |
+//! | what stands behind a pod identity of the add-on? | [`pod_identities`] |
 //! | how do owners of objects learn of it? | [`events`] |
 //! | how do we reach the API server? | [`client`] |
 //! | how does a call end? | [`call`] |
@@ -27,6 +28,7 @@ pub mod lease;
 pub mod ledger;
 pub mod lookup;
 pub mod manifests;
+pub mod pod_identities;
 pub mod records;
 pub mod survey;
 pub mod taint;

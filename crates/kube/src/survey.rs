@@ -3,7 +3,7 @@
 //! Reads everything that [`podid_core::adopt`] asks for, page by page, and changes nothing. What the
 //! caller may not read is left out and named; a server that does not answer ends it.
 
-mod pages;
+pub(crate) mod pages;
 mod read;
 mod workload;
 
@@ -86,7 +86,7 @@ async fn records(client: &Client, scope: &Scope) -> Result<Vec<Record>, CallErro
 }
 
 /// Controllers and agents of all namespaces.
-async fn workloads(client: &Client) -> Result<Vec<Workload>, CallError> {
+pub(crate) async fn workloads(client: &Client) -> Result<Vec<Workload>, CallError> {
     let (deployments, daemon_sets) = tokio::join!(
         pages::all(Api::<Deployment>::all(client.clone()), "list deployments", workload::deployment),
         pages::all(Api::<DaemonSet>::all(client.clone()), "list daemonsets", workload::daemon_set),

@@ -4,24 +4,18 @@
 //! PATCH that it describes. One task owns it, because every write names the version that it was made
 //! from; what several workers want to write at once goes into one write.
 
-mod text;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use podid_core::assign::Ledger;
 use podid_core::ids::ComputeId;
+pub(crate) use podid_core::ownership::NAME;
+use podid_core::ownership::{self as text, SIZE_LIMIT};
 use podid_kube::call::CallError;
 use podid_kube::ledger::{Ledger as Store, Page};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::compute::Fault;
-
-/// Name of the ConfigMap.
-pub(crate) const NAME: &str = "podid-ownership";
-
-/// A ConfigMap holds 1 MiB at most; the API server's own fields need some of it.
-const SIZE_LIMIT: usize = 1_000_000;
 
 /// Writes that may wait; a worker waits for its own.
 const QUEUE: usize = 64;

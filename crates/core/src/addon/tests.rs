@@ -54,7 +54,7 @@ fn the_binding_comes_last_and_goes_first() {
         "create AzureIdentityBinding",
     ];
     assert_eq!(kinds(&steps), order);
-    steps.iter().for_each(|step| world.apply(step));
+    world.apply_all(&steps);
     assert_eq!(world.plan_add(&wanted("app")), Ok(vec![]), "a second run has nothing to do");
     let plan = world.plan_delete(&wanted("app").id).unwrap();
     let order = ["delete AzureIdentityBinding", "take app", "take app", "delete AzureIdentity"];
@@ -82,10 +82,10 @@ proptest! {
         }
         for stop in stops {
             let steps = broken.plan_add(&wanted).unwrap();
-            steps.iter().take(stop).for_each(|step| broken.apply(step));
+            broken.apply_all(&steps[..stop.min(steps.len())]);
         }
         let rest = broken.plan_add(&wanted).unwrap();
-        rest.iter().for_each(|step| broken.apply(step));
+        broken.apply_all(&rest);
         prop_assert_eq!(&broken.outline(), &whole.outline());
         // What was there before is there after a delete, and nothing else but the role and the namespace.
         for _ in 0..8 {
@@ -163,7 +163,7 @@ fn our_own_identity_follows_one_that_was_made_anew_in_azure() {
     let steps = world.plan_add(&wanted("app")).unwrap();
     assert_eq!(kinds(&steps), ["update AzureIdentity", "put app"]);
     assert!(steps[1].to_string().ends_with("anew, as it was made anew in Azure"), "{}", steps[1]);
-    steps.iter().for_each(|step| world.apply(step));
+    world.apply_all(&steps);
     assert_eq!(world.plan_add(&wanted("app")), Ok(vec![]));
 }
 

@@ -115,7 +115,7 @@ impl Workload {
     }
 
     /// Whether it is an agent that decides itself.
-    pub(super) fn is_managed(&self) -> bool {
+    pub fn is_managed(&self) -> bool {
         self.flag("operation-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("managed"))
     }
 

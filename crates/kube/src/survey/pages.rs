@@ -14,7 +14,7 @@ const PAGE: u32 = 500;
 
 /// What `read` makes of the objects of a kind, in every namespace of `scope`. An undefined kind has no
 /// objects.
-pub(super) async fn within<K, T>(
+pub(crate) async fn within<K, T>(
     client: &Client,
     scope: &Scope,
     plural: &str,
@@ -38,7 +38,7 @@ where
 }
 
 /// What `read` makes of the objects that `api` has; objects are dropped page by page.
-pub(super) async fn all<K, T>(
+pub(crate) async fn all<K, T>(
     api: Api<K>,
     what: &str,
     read: impl Fn(&K) -> Option<T>,

@@ -49,10 +49,9 @@ impl World {
     }
 
     pub(super) fn plan_add(&self, wanted: &Wanted) -> Result<Vec<Step>, Refusal> {
-        let principal = PrincipalId::parse("cluster").unwrap();
         let azure = Azure {
             identity: AzureSide { client: self.client.clone(), ..side("app") },
-            lack_role: if self.granted { vec![] } else { vec![principal] },
+            lack_role: if self.granted { vec![] } else { vec![side("app").principal] },
             nodes: self.standing(&wanted.resource),
         };
         add::steps(wanted, &self.cluster, &azure, 9)
@@ -76,6 +75,12 @@ impl World {
             .map(|held| (&held.fact.id, &held.fact.identity, &held.fact.selector, held.ours))
             .collect();
         format!("{:?} {identities:?} {bindings:?} {:?} {}", self.cluster.place, self.nodes, self.granted)
+    }
+
+    pub(super) fn apply_all(&mut self, steps: &[Step]) {
+        for step in steps {
+            self.apply(step);
+        }
     }
 
     pub(super) fn apply(&mut self, step: &Step) {

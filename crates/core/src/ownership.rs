@@ -1,6 +1,6 @@
-//! How is a ledger written so that people can read it, and read again?
+//! How is a [`Ledger`] written so that people can read it, and read again?
 //!
-//! One entry is YAML of a fixed shape:
+//! In the ConfigMap [`NAME`], one entry for each VM or scale set, which is YAML of a fixed shape:
 //!
 //! ```text
 //! target: /subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/virtualMachineScaleSets/N
@@ -14,16 +14,22 @@
 //! A name alone is in the resource group of the line before: the ids of a group differ by little else, and
 //! a ConfigMap holds ten times as many names.
 
-use podid_core::assign::Ledger;
-use podid_core::ids::{ComputeId, ComputeKind, IdentityResourceId};
-use podid_core::target;
+use crate::assign::Ledger;
+use crate::ids::{ComputeId, ComputeKind, IdentityResourceId};
+use crate::target;
+
+/// Name of the ConfigMap, in the namespace of whoever puts identities on nodes.
+pub const NAME: &str = "podid-ownership";
+
+/// Most bytes of all entries: a ConfigMap holds 1 MiB, and the API server's own fields need some of it.
+pub const SIZE_LIMIT: usize = 1_000_000;
 
 const PUT: &str = "put: # by podid, which takes them off when no pod needs them";
 const FOUND: &str = "found: # there before or protected, never taken off";
 
 /// Key of the target's entry: kind and name for people, a hash of the id because names repeat and
 /// may hold what a key must not.
-pub(super) fn key(target: &ComputeId) -> String {
+pub fn key(target: &ComputeId) -> String {
     let kind = match target.kind() {
         ComputeKind::VirtualMachine => "vm",
         ComputeKind::ScaleSet => "vmss",
@@ -34,7 +40,7 @@ pub(super) fn key(target: &ComputeId) -> String {
 }
 
 /// The entry of `target`.
-pub(super) fn render(target: &ComputeId, ledger: &Ledger) -> String {
+pub fn render(target: &ComputeId, ledger: &Ledger) -> String {
     let lists = [(PUT, &ledger.put), (FOUND, &ledger.found)];
     let mut text = format!("target: {target}\n");
     for (title, ids) in lists.into_iter().filter(|(_, ids)| !ids.is_empty()) {
@@ -55,7 +61,7 @@ fn split(id: &str) -> (&str, &str) {
 }
 
 /// Reads an entry. None where a line is not understood: what may be half read is not acted on.
-pub(super) fn parse(text: &str) -> Option<(ComputeId, Ledger)> {
+pub fn parse(text: &str) -> Option<(ComputeId, Ledger)> {
     let mut target = None;
     let mut ledger = Ledger::default();
     let mut list = None;

@@ -102,7 +102,8 @@ impl<A: Azure> Session<A> {
 
     /// Waits until a pod could get a token, as the cluster and Azure say it.
     async fn wait_until_of_use(&self, wanted: &Wanted) -> Result<(), Error> {
-        let step = self.steps.begin(format!("wait until pods labelled {} could get a token", wanted.selector));
+        let step =
+            self.steps.begin(format!("wait until pods labelled {} could get a token", wanted.selector));
         let end = Instant::now() + self.how.patience;
         loop {
             let scene = self.look(&wanted.id.namespace).await?;
@@ -128,3 +129,6 @@ impl<A: Azure> Session<A> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

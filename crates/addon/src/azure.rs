@@ -121,6 +121,48 @@ pub trait Azure: Send + Sync {
     ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
+// === impl Azure for references ===
+
+impl<A: Azure> Azure for &A {
+    async fn identity(&self, id: &IdentityResourceId) -> Result<Option<AzureSide>, Error> {
+        (**self).identity(id).await
+    }
+
+    async fn grants(
+        &self,
+        on: &IdentityResourceId,
+        principal: &PrincipalId,
+    ) -> Result<Vec<Assignment>, Error> {
+        (**self).grants(on, principal).await
+    }
+
+    async fn grant(&self, on: &IdentityResourceId, principal: &PrincipalId) -> Result<(), Error> {
+        (**self).grant(on, principal).await
+    }
+
+    async fn manager_of_group(&self, subscription: &str, group: &str) -> Result<Option<String>, Error> {
+        (**self).manager_of_group(subscription, group).await
+    }
+
+    async fn cluster(&self, id: &str) -> Result<Option<ManagedCluster>, Error> {
+        (**self).cluster(id).await
+    }
+
+    async fn on(&self, target: &ComputeId) -> Result<Reading, Error> {
+        (**self).on(target).await
+    }
+
+    async fn patch(
+        &self,
+        target: &ComputeId,
+        patch: &Patch,
+        etag: Option<&str>,
+        wait: bool,
+    ) -> Result<(), Error> {
+        (**self).patch(target, patch, etag, wait).await
+    }
+}
+
 // === impl Error ===
 
 impl Error {

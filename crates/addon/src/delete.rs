@@ -28,11 +28,7 @@ pub async fn delete<A: Azure>(session: &Session<A>, id: &ObjectRef) -> Result<(D
 // === impl Session ===
 
 impl<A: Azure> Session<A> {
-    async fn try_delete(
-        &self,
-        id: &ObjectRef,
-        progress: &mut Progress,
-    ) -> Result<(Done, Vec<Left>), Error> {
+    async fn try_delete(&self, id: &ObjectRef, progress: &mut Progress) -> Result<(Done, Vec<Left>), Error> {
         let scene = self.look(&id.namespace).await?;
         let resource = check(id, &scene.cluster)?.and_then(Identity::resource_id).cloned();
         let nodes = match (&resource, scene.installed.mode) {

@@ -111,7 +111,8 @@ impl<A: Azure> Session<A> {
             let done = match &step {
                 Step::CreateNamespace(name) => pod_identities::create_namespace(&self.client, name).await,
                 Step::Write { id, labels, version } => {
-                    let before = all.iter().find(|held| held.fact.id == *id).map(|held| &held.fact.pod_labels);
+                    let before =
+                        all.iter().find(|held| held.fact.id == *id).map(|held| &held.fact.pod_labels);
                     let before = version.as_deref().zip(before);
                     pod_identities::write_exception(&self.client, id, labels, before).await
                 }

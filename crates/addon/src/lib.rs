@@ -38,7 +38,6 @@ pub use perform::{Done, Progress};
 use crate::azure::Azure;
 
 /// What every command needs.
-#[derive(Debug)]
 pub struct Session<A> {
     /// The cluster.
     pub client: Client,

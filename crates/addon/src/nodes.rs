@@ -202,7 +202,8 @@ fn decide(
             ledger.put.insert(resource.clone());
         }
     }
-    let others = |ids: &BTreeSet<IdentityResourceId>| ids.iter().filter(|id| *id != resource).cloned().collect();
+    let others =
+        |ids: &BTreeSet<IdentityResourceId>| ids.iter().filter(|id| *id != resource).cloned().collect();
     let deferred = Deferred { add: others(&wish.needed), remove: others(&ledger.put) };
     assign::decide(&reading.present, &wish, &ledger, &Protected::default(), &deferred)
 }

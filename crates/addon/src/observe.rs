@@ -58,7 +58,9 @@ impl<A: Azure> Session<A> {
     ) -> Result<Vec<(ComputeId, podid_core::addon::OnNodes)>, Error> {
         match scene.installed.mode {
             Mode::Standard => Ok(Vec::new()),
-            Mode::Managed => self.nodes(scene).standing(&scene.targets, &side.resource, Some(&side.client)).await,
+            Mode::Managed => {
+                self.nodes(scene).standing(&scene.targets, &side.resource, Some(&side.client)).await
+            }
         }
     }
 

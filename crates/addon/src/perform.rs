@@ -124,11 +124,7 @@ impl<A: Azure> Session<A> {
     }
 
     /// Waits until ARM lists the grant.
-    async fn granted(
-        &self,
-        on: &IdentityResourceId,
-        to: &podid_core::ids::PrincipalId,
-    ) -> Result<(), Error> {
+    async fn granted(&self, on: &IdentityResourceId, to: &podid_core::ids::PrincipalId) -> Result<(), Error> {
         let end = tokio::time::Instant::now() + self.how.patience;
         loop {
             let grants = self.azure.grants(on, to).await?;

@@ -160,7 +160,7 @@ mod tests {
             ..Ledger::default()
         };
         let one = render(&ComputeId::scale_set("s", "g", "aks-pool-12345678-vmss"), &ledger);
-        assert!(100 * one.len() < super::super::SIZE_LIMIT, "{} bytes each", one.len());
+        assert!(100 * one.len() < SIZE_LIMIT, "{} bytes each", one.len());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How are identities read from and written to a VM or scale set in Azure Resource Manager?
 //!
 //! Only what podid needs: the identities of one resource, a PATCH with a delta, the operation that
-//! such a PATCH starts, and the machines of a resource group. Every call is paced by ARM's own
+//! such a PATCH starts, and the machines of a resource group. What commands ask of other resources is
+//! in [`resource`]. Every call is paced by ARM's own
 //! counters ([`podid_core::throttle`]), repeated where that is safe ([`podid_core::retry`]), and
 //! signed with a token of the role's [`Credential`], a fresh one if ARM refuses it.
 
@@ -12,6 +13,7 @@ mod identity;
 mod operation;
 mod pace;
 mod problem;
+pub mod resource;
 #[cfg(test)]
 mod tests;
 
@@ -99,7 +101,7 @@ impl Arm {
     pub async fn identities(&self, target: &ComputeId) -> Result<Reading, Error> {
         let call = Call {
             method: Method::GET,
-            url: self.inner.url(target.as_str())?,
+            url: self.inner.compute(target.as_str())?,
             bucket: Bucket::of(target.as_str(), Family::from(target.kind()), Verb::Read),
             body: None,
             about: target.as_str(),
@@ -117,7 +119,7 @@ impl Arm {
     ) -> Result<Progress, Error> {
         let call = Call {
             method: Method::PATCH,
-            url: self.inner.url(target.as_str())?,
+            url: self.inner.compute(target.as_str())?,
             bucket: Bucket::of(target.as_str(), Family::from(target.kind()), Verb::Write),
             body: Some(Body { json: identity::render(patch), etag }),
             about: target.as_str(),
@@ -156,7 +158,7 @@ impl Arm {
         let list = format!(
             "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines"
         );
-        let mut next = Some(self.inner.url(&list)?);
+        let mut next = Some(self.inner.compute(&list)?);
         let mut names = Vec::new();
         while let Some(url) = next {
             let bucket = Bucket::of(&list, Family::VirtualMachine, Verb::Read);
@@ -168,6 +170,13 @@ impl Arm {
             next = link.map(|link| operation::trusted(&link, &self.inner.endpoint)).transpose()?;
         }
         Ok(names)
+    }
+}
+
+impl Inner {
+    /// The address of a resource or list of Microsoft.Compute.
+    fn compute(&self, id: &str) -> Result<String, Error> {
+        self.url(id, COMPUTE_VERSION).map_err(|fault| fault.judge(id, &[]))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! MIC, the demo and the commands ask here; the token is cached and refreshed like a pod's.
 
+mod azure_cli;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,9 @@ use std::time::Duration;
 use podid_core::ids::ClientId;
 use tokio_util::task::TaskTracker;
 
+#[cfg(test)]
+pub(crate) use self::azure_cli::tests::az;
+pub use self::azure_cli::{Account, AzureCli, Error as CliError};
 use crate::cloud::Cloud;
 use crate::config::Login;
 use crate::entra::{self, Entra, EntraQuery, Proof};
@@ -38,6 +42,7 @@ struct Wallet {
 enum Source {
     Managed { imds: Imds, by: Selector },
     Principal { entra: Entra, cloud: Cloud, tenant: String, client_id: String, proof: Proof },
+    Cli(AzureCli),
 }
 
 /// Why there is no token.
@@ -49,6 +54,9 @@ pub enum Error {
     /// From Entra.
     #[error("no token of the service principal: {0}")]
     Entra(#[from] entra::Error),
+    /// From the Azure CLI.
+    #[error(transparent)]
+    AzureCli(#[from] CliError),
 }
 
 // === impl Credential ===
@@ -85,6 +93,11 @@ impl Credential {
     /// Workload identity: the token in `file`, exchanged at Entra.
     pub fn token_file(entra: Entra, cloud: &Cloud, tenant: &str, client_id: &str, file: PathBuf) -> Self {
         Self::service_principal(entra, cloud, tenant, client_id, Proof::TokenFile(file))
+    }
+
+    /// Whoever logged in with the Azure CLI.
+    pub fn azure_cli(cli: AzureCli) -> Self {
+        Self::of(Source::Cli(cli))
     }
 
     fn of(source: Source) -> Self {
@@ -133,6 +146,7 @@ impl Source {
                 };
                 Ok(entra.token(&query, proof).await?)
             }
+            Self::Cli(cli) => Ok(cli.token(&resource).await?),
         }
     }
 }
@@ -142,6 +156,7 @@ impl SourceError for Error {
         match self {
             Self::Imds(error) => error.retry_after(),
             Self::Entra(error) => error.retry_after(),
+            Self::AzureCli(_) => None,
         }
     }
 }

@@ -14,6 +14,7 @@ mod fake;
 pub mod http;
 pub mod imds;
 mod jitter;
+pub mod login;
 pub mod pace;
 pub mod token;
 pub mod tokens;

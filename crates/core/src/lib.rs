@@ -24,6 +24,7 @@ pub mod redact;
 pub mod refusal;
 pub mod request;
 pub mod retry;
+pub mod role;
 pub mod select;
 pub mod strategy;
 pub mod target;

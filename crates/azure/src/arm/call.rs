@@ -1,5 +1,7 @@
 //! How is one call to ARM sent: paced, signed, repeated where that is safe?
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -13,9 +15,10 @@ use tokio::time::sleep;
 
 use super::pace::Bucket;
 use super::problem::Problem;
-use super::{COMPUTE_VERSION, Error, Inner};
-use crate::jitter;
+use super::{Error, Inner};
 use crate::token::Token;
+use crate::tokens::Failure as NoToken;
+use crate::{credential, jitter};
 
 /// One call. All of ours may be repeated: reads, and PATCHes that say what shall be.
 pub(super) struct Call<'a> {
@@ -34,21 +37,37 @@ pub(super) struct Body<'a> {
     pub(super) etag: Option<&'a str>,
 }
 
+/// How a call ended that had no success.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// ARM said no.
+    Refused { status: u16, problem: Problem, retry_after: Option<Duration> },
+    /// ARM said nothing, or nothing whole.
+    Unanswered(crate::http::Error),
+    /// The budget is used up for longer than we are willing to wait.
+    Spent(Duration),
+    /// There is no token to sign with.
+    Login(NoToken<credential::Error>),
+    /// It was not sent, because what should lead to the resource is no ARM id.
+    NotAnId,
+    /// It was not sent, because this part of it cannot stand in a request.
+    Unsendable(&'static str),
+}
+
 /// What may stand in a path segment as it is.
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'(').remove(b')');
 
 impl Inner {
-    /// The address of the compute resource or list with the ARM id `id`.
-    pub(super) fn url(&self, id: &str) -> Result<String, Error> {
+    /// The address of the resource or list with the ARM id `id`, in a version of its API.
+    pub(super) fn url(&self, id: &str, version: &str) -> Result<String, Fault> {
         let segments: Vec<&str> = id.trim_start_matches('/').split('/').collect();
         if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
-            let detail = "its id is not an ARM id".to_owned();
-            return Err(Error::Rejected { target: id.to_owned(), status: 400, detail });
+            return Err(Fault::NotAnId);
         }
         let path: Vec<String> =
             segments.iter().map(|segment| utf8_percent_encode(segment, SEGMENT).to_string()).collect();
-        Ok(format!("{}{}?api-version={COMPUTE_VERSION}", self.endpoint, path.join("/")))
+        Ok(format!("{}{}?api-version={version}", self.endpoint, path.join("/")))
     }
 
     /// Sends `call` and returns an answer with a 2xx status. `sent` are the identities that an error may blame.
@@ -57,13 +76,19 @@ impl Inner {
         call: Call<'_>,
         sent: &[IdentityResourceId],
     ) -> Result<Response<Bytes>, Error> {
+        let about = call.about;
+        self.exchange(call).await.map_err(|fault| fault.judge(about, sent))
+    }
+
+    /// Sends `call` and returns an answer with a 2xx status.
+    pub(super) async fn exchange(&self, call: Call<'_>) -> Result<Response<Bytes>, Fault> {
         let mut has_renewed = false;
         let mut number = 1;
         loop {
             self.wait_for_budget(&call).await?;
-            let token = self.credential.token(&self.endpoint).await?.value;
+            let token = self.credential.token(&self.endpoint).await.map_err(Fault::Login)?.value;
             let outcome = self.http.send(call.render(&token)?).await;
-            let (error, failure, asked) = match outcome {
+            let (fault, failure, asked) = match outcome {
                 Ok(answer) => {
                     let status = answer.status();
                     self.pace.learn(&call.bucket, status.as_u16(), answer.headers());
@@ -76,14 +101,14 @@ impl Inner {
                         has_renewed = true;
                         continue;
                     }
-                    let asked = crate::http::retry_after(answer.headers());
-                    let problem = Problem::parse(answer.body());
-                    let error = problem.judge(status.as_u16(), asked, call.about, sent);
-                    (error, Some(Failure::Status(status.as_u16())), asked)
+                    let retry_after = crate::http::retry_after(answer.headers());
+                    let (status, problem) = (status.as_u16(), Problem::parse(answer.body()));
+                    let fault = Fault::Refused { status, problem, retry_after };
+                    (fault, Some(Failure::Status(status)), retry_after)
                 }
                 Err(error) => {
                     let failure = error.failure();
-                    (Error::Unavailable { reason: error.to_string(), retry_after: None }, failure, None)
+                    (Fault::Unanswered(error), failure, None)
                 }
             };
             let verdict = failure.map_or(Verdict::GiveUp, |failure| {
@@ -92,7 +117,7 @@ impl Inner {
                 retry::decide(&self.settings.retry, &attempt)
             });
             match verdict {
-                Verdict::GiveUp => return Err(error),
+                Verdict::GiveUp => return Err(fault),
                 Verdict::After(wait) => sleep(wait).await,
             }
             number += 1;
@@ -100,14 +125,35 @@ impl Inner {
     }
 
     /// Waits until the budget allows the call; fails if that would take longer than our patience.
-    async fn wait_for_budget(&self, call: &Call<'_>) -> Result<(), Error> {
+    async fn wait_for_budget(&self, call: &Call<'_>) -> Result<(), Fault> {
         loop {
             match self.pace.take(&call.bucket) {
                 Admission::Go => return Ok(()),
                 Admission::Wait(wait) if wait <= self.settings.retry.patience => sleep(wait).await,
-                Admission::Wait(retry_after) => {
-                    return Err(Error::Throttled { target: call.about.to_owned(), retry_after });
-                }
+                Admission::Wait(retry_after) => return Err(Fault::Spent(retry_after)),
+            }
+        }
+    }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    /// What it means to a role that puts identities on `target`.
+    pub(super) fn judge(self, target: &str, sent: &[IdentityResourceId]) -> Error {
+        match self {
+            Self::Refused { status, problem, retry_after } => {
+                problem.judge(status, retry_after, target, sent)
+            }
+            Self::Unanswered(error) => Error::Unavailable { reason: error.to_string(), retry_after: None },
+            Self::Spent(retry_after) => Error::Throttled { target: target.to_owned(), retry_after },
+            Self::Login(failure) => Error::Login(failure),
+            Self::NotAnId => {
+                let detail = "its id is not an ARM id".to_owned();
+                Error::Rejected { target: target.to_owned(), status: 400, detail }
+            }
+            Self::Unsendable(what) => {
+                Error::Unavailable { reason: format!("{what} cannot be sent"), retry_after: None }
             }
         }
     }
@@ -116,11 +162,9 @@ impl Inner {
 // === impl Call ===
 
 impl Call<'_> {
-    fn render(&self, token: &Token) -> Result<Request<Bytes>, Error> {
-        let unsendable =
-            |what: &str| Error::Unavailable { reason: format!("{what} cannot be sent"), retry_after: None };
+    fn render(&self, token: &Token) -> Result<Request<Bytes>, Fault> {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.access_token.expose_secret()))
-            .map_err(|_| unsendable("the token"))?;
+            .map_err(|_| Fault::Unsendable("the token"))?;
         bearer.set_sensitive(true);
         let mut request = Request::builder()
             .method(self.method.clone())
@@ -136,6 +180,6 @@ impl Call<'_> {
             }
             bytes = body.json.to_string().into();
         }
-        request.body(bytes).map_err(|_| unsendable("the request"))
+        request.body(bytes).map_err(|_| Fault::Unsendable("the request"))
     }
 }

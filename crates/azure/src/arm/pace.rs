@@ -30,6 +30,8 @@ pub(super) enum Family {
     VirtualMachine,
     ScaleSet,
     Operation,
+    /// Anything that has no budget of its own.
+    Other,
 }
 
 /// Whether something is written.

@@ -38,6 +38,16 @@ impl Problem {
         Self { code: field("code"), message: field("message"), text }
     }
 
+    /// ARM's word for it.
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// All that it says, inner errors included.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The error for a call about `target` that sent `sent` and was answered with `status`.
     pub(super) fn judge(
         &self,
@@ -80,7 +90,7 @@ impl Problem {
     }
 
     /// The identity service behind ARM throttles too, and its answer comes as text inside a 400.
-    fn is_throttled_inside(&self) -> bool {
+    pub(super) fn is_throttled_inside(&self) -> bool {
         let text = self.text.to_ascii_lowercase();
         self.code == "TooManyRequests"
             || text.contains("'toomanyrequests'")
@@ -89,7 +99,7 @@ impl Problem {
     }
 
     /// The number in `retry after N seconds`, in its various spellings.
-    fn wait_in_text(&self) -> Option<Duration> {
+    pub(super) fn wait_in_text(&self) -> Option<Duration> {
         let text = self.text.to_ascii_lowercase();
         let (_, rest) = text.split_once("after")?;
         let rest = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -99,7 +109,7 @@ impl Problem {
     }
 
     /// Code and message on one line, cut to a length that fits into an event.
-    fn detail(&self) -> String {
+    pub(super) fn detail(&self) -> String {
         if self.code.is_empty() && self.message.is_empty() {
             return "no reason given".to_owned();
         }

@@ -2,8 +2,9 @@
 
 use podid_core::addon::add::{Azure as InAzure, check, steps};
 use podid_core::addon::state::{Remote, State};
-use podid_core::addon::{AzureSide, Wanted, grant};
+use podid_core::addon::{AzureSide, Wanted};
 use podid_core::ids::PrincipalId;
+use podid_core::role::MANAGED_IDENTITY_OPERATOR;
 use tokio::time::{Instant, sleep};
 
 use crate::azure::Azure;
@@ -21,7 +22,7 @@ pub async fn add<A: Azure>(session: &Session<A>, wanted: &Wanted, named: &Named)
     let mut progress = Progress::new(session.how.stop_after);
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
-        match session.try_add(wanted, named, &mut progress).await {
+        match Box::pin(session.try_add(wanted, named, &mut progress)).await {
             Err(error) if is_conflict(&error) => last = error.to_string(),
             result => return result,
         }
@@ -86,12 +87,11 @@ impl<A: Azure> Session<A> {
     ) -> Result<Vec<PrincipalId>, Error> {
         match owner::find(&self.azure, named, scene.installed.mode, &scene.targets).await? {
             Owner::Known(principal) => {
-                let grants = self.azure.grants(&side.resource, &principal).await?;
-                let held = grant::held(&grants, &principal, &side.resource).is_some();
+                let held = self.azure.has_role(&side.resource, &principal).await?;
                 Ok(if held { Vec::new() } else { vec![principal] })
             }
             Owner::Unknown(why) => {
-                let step = format!("grant {} on {}", grant::ROLE_NAME, side.resource.name());
+                let step = format!("grant {} on {}", MANAGED_IDENTITY_OPERATOR.name, side.resource.name());
                 self.steps.begin(step).warned(&format!(
                     "left out, {why}; where the cluster's identity needs it, give its object id with --grant-to"
                 ));

@@ -2,63 +2,32 @@
 //!
 //! [`Azure`] is the seam between the commands and ARM: tests play ARM behind it.
 
+mod arm;
+
 use std::future::Future;
 
-use podid_azure::arm::Reading;
+use podid_azure::arm::{Reading, resource};
+use podid_azure::cloud::InvalidCloud;
+use podid_azure::login;
 use podid_console::exit;
 use podid_core::addon::AzureSide;
-use podid_core::addon::grant::Assignment;
 use podid_core::assign::Patch;
 use podid_core::ids::{ComputeId, IdentityResourceId, PrincipalId};
 
-/// Why Azure did not do it; one variant per reaction.
+pub use arm::Subscription;
+
+/// Why Azure did not do it. Each says what to do next.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no credential, or it is not accepted: log in.
-    #[error("cannot log in to Azure: {0}")]
-    Login(String),
-    /// Azure cannot be reached, or is unwell: later.
-    #[error("{what}: {problem}; run the same command again later")]
-    Unavailable {
-        /// What was tried.
-        what: String,
-        /// What went wrong.
-        problem: String,
-    },
-    /// The person who asks lacks a right.
-    #[error("{what}: you may not: {problem}; you need {need}")]
-    Denied {
-        /// What was tried.
-        what: String,
-        /// ARM's words.
-        problem: String,
-        /// The role that has the right.
-        need: &'static str,
-    },
-    /// Somebody else wrote meanwhile: look again.
-    #[error("{what}: changed by somebody else meanwhile: {problem}")]
-    Conflict {
-        /// What was tried.
-        what: String,
-        /// ARM's words.
-        problem: String,
-    },
-    /// What is asked about does not exist.
-    #[error("{what}: {target} does not exist in Azure")]
-    Absent {
-        /// What was tried.
-        what: String,
-        /// What is not there.
-        target: String,
-    },
-    /// Azure refuses; trying again cannot help.
-    #[error("{what}: Azure refuses: {problem}")]
-    Refused {
-        /// What was tried.
-        what: String,
-        /// ARM's words.
-        problem: String,
-    },
+    /// There is nobody in whose name it could be asked.
+    #[error(transparent)]
+    Login(#[from] login::Error),
+    /// It is not known which Azure is meant.
+    #[error("{0}")]
+    Cloud(String),
+    /// ARM refused, or did not answer.
+    #[error(transparent)]
+    Arm(#[from] resource::Error),
 }
 
 /// A cluster of AKS, as far as its own identities are concerned.
@@ -66,14 +35,12 @@ pub enum Error {
 pub struct ManagedCluster {
     /// Its ARM id.
     pub id: String,
-    /// `identity.type`, as ARM writes it.
-    pub identity_type: String,
     /// Object id of its control plane's identity.
     pub control_plane: Option<PrincipalId>,
     /// Object id of its nodes' own identity, which MIC uses.
     pub kubelet: Option<PrincipalId>,
     /// Resource group of its nodes.
-    pub node_group: String,
+    pub node_group: Option<String>,
 }
 
 /// What is asked of ARM. Every call ends by itself.
@@ -84,12 +51,12 @@ pub trait Azure: Send + Sync {
         id: &IdentityResourceId,
     ) -> impl Future<Output = Result<Option<AzureSide>, Error>> + Send;
 
-    /// The role assignments that count on the identity and that `principal` has.
-    fn grants(
+    /// Whether `principal` has Managed Identity Operator on the identity, granted there or above it.
+    fn has_role(
         &self,
         on: &IdentityResourceId,
         principal: &PrincipalId,
-    ) -> impl Future<Output = Result<Vec<Assignment>, Error>> + Send;
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Grants Managed Identity Operator on the identity to `principal`; one that exists is fine.
     fn grant(
@@ -98,15 +65,20 @@ pub trait Azure: Send + Sync {
         principal: &PrincipalId,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Who manages the resource group, such as a cluster its nodes' group; none if nobody, or it does not exist.
+    /// Who manages the resource group, such as a cluster its nodes' group; none if nobody.
     fn manager_of_group(
         &self,
         subscription: &str,
         group: &str,
     ) -> impl Future<Output = Result<Option<String>, Error>> + Send;
 
-    /// The cluster with this ARM id; none if it does not exist.
-    fn cluster(&self, id: &str) -> impl Future<Output = Result<Option<ManagedCluster>, Error>> + Send;
+    /// The cluster of that name; none if it does not exist.
+    fn cluster(
+        &self,
+        subscription: &str,
+        group: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<ManagedCluster>, Error>> + Send;
 
     /// What is on a VM or scale set.
     fn on(&self, target: &ComputeId) -> impl Future<Output = Result<Reading, Error>> + Send;
@@ -128,12 +100,8 @@ impl<A: Azure> Azure for &A {
         (**self).identity(id).await
     }
 
-    async fn grants(
-        &self,
-        on: &IdentityResourceId,
-        principal: &PrincipalId,
-    ) -> Result<Vec<Assignment>, Error> {
-        (**self).grants(on, principal).await
+    async fn has_role(&self, on: &IdentityResourceId, principal: &PrincipalId) -> Result<bool, Error> {
+        (**self).has_role(on, principal).await
     }
 
     async fn grant(&self, on: &IdentityResourceId, principal: &PrincipalId) -> Result<(), Error> {
@@ -144,8 +112,13 @@ impl<A: Azure> Azure for &A {
         (**self).manager_of_group(subscription, group).await
     }
 
-    async fn cluster(&self, id: &str) -> Result<Option<ManagedCluster>, Error> {
-        (**self).cluster(id).await
+    async fn cluster(
+        &self,
+        subscription: &str,
+        group: &str,
+        name: &str,
+    ) -> Result<Option<ManagedCluster>, Error> {
+        (**self).cluster(subscription, group, name).await
     }
 
     async fn on(&self, target: &ComputeId) -> Result<Reading, Error> {
@@ -169,10 +142,26 @@ impl Error {
     /// The code with which the process ends.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Login(_) | Self::Unavailable { .. } => exit::NOT_LOOKED_AT,
-            Self::Denied { .. } | Self::Conflict { .. } | Self::Absent { .. } | Self::Refused { .. } => {
-                exit::NOT_FINE
-            }
+            Self::Cloud(_) => exit::USAGE,
+            Self::Login(_) => exit::NOT_LOOKED_AT,
+            Self::Arm(error) if error.is_silence() => exit::NOT_LOOKED_AT,
+            Self::Arm(_) => exit::NOT_FINE,
         }
+    }
+
+    /// Whether what was asked about does not exist.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Arm(resource::Error::NotFound { .. }))
+    }
+
+    /// Whether whoever asks may not.
+    pub(crate) fn is_denial(&self) -> bool {
+        matches!(self, Self::Arm(resource::Error::Denied(_) | resource::Error::Refused { .. }))
+    }
+}
+
+impl From<InvalidCloud> for Error {
+    fn from(error: InvalidCloud) -> Self {
+        Self::Cloud(error.to_string())
     }
 }

@@ -17,7 +17,7 @@ pub async fn delete<A: Azure>(session: &Session<A>, id: &ObjectRef) -> Result<(D
     let mut progress = Progress::new(session.how.stop_after);
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
-        match session.try_delete(id, &mut progress).await {
+        match Box::pin(session.try_delete(id, &mut progress)).await {
             Err(error) if is_conflict(&error) => last = error.to_string(),
             result => return result,
         }

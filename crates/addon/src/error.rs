@@ -1,9 +1,11 @@
 //! In which ways can a command end without doing what it should, and with which exit code?
 
+use std::time::Duration;
+
 use podid_console::exit;
 use podid_core::addon::Refusal;
 use podid_core::addon::state::Standing;
-use podid_core::ids::IdentityResourceId;
+use podid_core::ids::{IdentityResourceId, PrincipalId};
 use podid_kube::call::CallError;
 use podid_kube::pod_identities::NotInstalled;
 
@@ -52,6 +54,19 @@ pub enum Error {
         /// Why not.
         problem: String,
     },
+    /// Azure took the grant and does not show it.
+    #[error(
+        "the role for {to} on {on} was granted, but Azure does not list it after {} s; run the same command \
+         again in a few minutes", waited.as_secs()
+    )]
+    NotGranted {
+        /// To whom.
+        to: PrincipalId,
+        /// On what.
+        on: IdentityResourceId,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// Others write all the time.
     #[error("somebody else keeps changing the same objects: {0}; run the same command again in a moment")]
     Contended(String),
@@ -69,8 +84,7 @@ impl Error {
     /// The code with which the process ends.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Azure(error) => error.exit_code(),
-            Self::Owner(crate::owner::Error::Azure(error)) => error.exit_code(),
+            Self::Azure(error) | Self::Owner(crate::owner::Error::Azure(error)) => error.exit_code(),
             Self::Cluster(CallError::Unavailable { .. } | CallError::Unknown { .. })
             | Self::NotInstalled(NotInstalled::Call(
                 CallError::Unavailable { .. } | CallError::Unknown { .. },

@@ -168,7 +168,7 @@ impl<A: Azure> Session<A> {
                 (Err(error), _) => {
                     let remote = Remote::NotKnown(error.to_string());
                     // One login is one for all.
-                    login = matches!(error, azure::Error::Login(_)).then_some(error);
+                    login = matches!(error, azure::Error::Login(_) | azure::Error::Cloud(_)).then_some(error);
                     remote
                 }
             };

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use podid_azure::arm::Reading;
+use podid_azure::arm::{Reading, resource};
 use podid_core::addon::OnNodes;
 use podid_core::assign::{self, Decision, Deferred, Ledger, Protected, Wish};
 use podid_core::ids::{ClientId, ComputeId, IdentityResourceId};
@@ -105,17 +105,17 @@ impl<'a, A: Azure> Nodes<'a, A> {
         target: &ComputeId,
         resource: &IdentityResourceId,
         needed: &BTreeSet<IdentityResourceId>,
-        want: Want,
+        end: Want,
         wait: bool,
     ) -> Result<(), Error> {
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
-            match self.try_change(target, resource, needed, want, wait).await {
+            match self.try_change(target, resource, needed, end, wait).await {
                 Err(
-                    Error::Azure(azure::Error::Conflict { problem: said, .. })
-                    | Error::Cluster(CallError::Conflict { what: said }),
+                    error @ (Error::Azure(azure::Error::Arm(resource::Error::Conflict { .. }))
+                    | Error::Cluster(CallError::Conflict { .. })),
                 ) => {
-                    last = said;
+                    last = error.to_string();
                     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 }
                 result => return result,
@@ -129,23 +129,23 @@ impl<'a, A: Azure> Nodes<'a, A> {
         target: &ComputeId,
         resource: &IdentityResourceId,
         needed: &BTreeSet<IdentityResourceId>,
-        want: Want,
+        end: Want,
         wait: bool,
     ) -> Result<(), Error> {
         let page = self.store.read().await?;
         let ledger = ledgers(&page).remove(target).unwrap_or_default();
         let reading = match self.azure.on(target).await {
             // What is gone has nothing on it.
-            Err(azure::Error::Absent { .. }) if !matches!(want, Want::There) => return Ok(()),
+            Err(error) if error.is_absence() && !matches!(end, Want::There) => return Ok(()),
             reading => reading?,
         };
-        let decision = decide(&reading, ledger, resource, needed, want)
+        let decision = decide(&reading, ledger, resource, needed, end)
             .map_err(|problem| Error::Target { target: target.to_string(), problem: problem.to_string() })?;
         let page = self.remember(page, target, &decision.ledger).await?;
         for patch in &decision.patches {
             let etag = reading.etag.as_deref().filter(|_| decision.patches.len() == 1);
             match self.azure.patch(target, patch, etag, wait).await {
-                Err(azure::Error::Absent { .. }) if !matches!(want, Want::There) => {}
+                Err(error) if error.is_absence() && !matches!(end, Want::There) => {}
                 result => result?,
             }
         }
@@ -191,10 +191,10 @@ fn decide(
     mut ledger: Ledger,
     resource: &IdentityResourceId,
     needed: &BTreeSet<IdentityResourceId>,
-    want: Want,
+    end: Want,
 ) -> Result<Decision, assign::Refusal> {
     let mut wish = Wish { needed: needed.clone(), ..Wish::default() };
-    match want {
+    match end {
         Want::There => drop(wish.needed.insert(resource.clone())),
         Want::Gone => {}
         Want::GoneForNow => {

@@ -57,11 +57,11 @@ pub enum Error {
         ours: String,
     },
     /// The cluster has no managed identity, which the add-on requires.
-    #[error(
-        "cluster {0} has no managed identity ({1:?}); the AKS way to give it one is: \
-         az aks update --enable-managed-identity"
-    )]
-    NoIdentity(String, String),
+    #[error("cluster {0} has no managed identity; give it one with: az aks update --enable-managed-identity")]
+    NoIdentity(String),
+    /// Nothing says in which subscription the cluster is.
+    #[error("no node tells the subscription of the cluster; give --subscription")]
+    NoSubscription,
     /// Azure did not say.
     #[error(transparent)]
     Azure(#[from] azure::Error),
@@ -77,33 +77,56 @@ pub async fn find(
     if let Some(principal) = &named.principal {
         return Ok(Owner::Known(principal.clone()));
     }
-    let group = targets.first().map(place);
-    let id = match (&named.resource_group, &named.cluster) {
-        (Some(resource_group), Some(cluster)) => {
-            let subscription = named.subscription.as_deref().or(group.map(|(subscription, _)| subscription));
-            let Some(subscription) = subscription else {
-                return Ok(Owner::Unknown("no node tells the subscription; give --subscription".to_owned()));
-            };
-            Some(format!(
-                "/subscriptions/{subscription}/resourceGroups/{resource_group}/providers/\
-                 Microsoft.ContainerService/managedClusters/{cluster}"
-            ))
+    let place = targets.first().map(place);
+    let Some([subscription, group, name]) = cluster_name(azure, named, place).await? else {
+        return Ok(Owner::Unknown("no cluster is known in Azure that these nodes belong to".to_owned()));
+    };
+    let cluster = match azure.cluster(&subscription, &group, &name).await {
+        Err(error) if error.is_denial() && named.cluster.is_none() => {
+            return Ok(Owner::Unknown(error.to_string()));
         }
-        (None, None) => match group {
-            Some((subscription, group)) => azure.manager_of_group(subscription, group).await?,
-            None => None,
-        },
-        _ => return Err(Error::Half),
+        answer => answer?.ok_or_else(|| Error::NoCluster(format!("{name} in resource group {group}")))?,
     };
-    let Some(id) = id else {
-        return Ok(Owner::Unknown("Azure knows no cluster that these nodes belong to".to_owned()));
-    };
-    let cluster = azure.cluster(&id).await?.ok_or_else(|| Error::NoCluster(id.clone()))?;
-    if let Some((_, ours)) = group.filter(|(_, ours)| !ours.eq_ignore_ascii_case(&cluster.node_group)) {
-        let (named, theirs) = (cluster.id, cluster.node_group);
-        return Err(Error::OtherCluster { named, theirs, ours: ours.to_owned() });
+    let theirs = cluster.node_group.clone().unwrap_or_default();
+    match place {
+        Some((_, ours)) if !theirs.is_empty() && !ours.eq_ignore_ascii_case(&theirs) => {
+            Err(Error::OtherCluster { named: cluster.id, theirs, ours: ours.to_owned() })
+        }
+        _ => choose(cluster, mode),
     }
-    choose(cluster, mode)
+}
+
+/// Subscription, resource group and name of the cluster: as it was named, or as the nodes' group tells.
+async fn cluster_name(
+    azure: &impl Azure,
+    named: &Named,
+    place: Option<(&str, &str)>,
+) -> Result<Option<[String; 3]>, Error> {
+    match (&named.resource_group, &named.cluster) {
+        (Some(group), Some(cluster)) => {
+            let subscription = named.subscription.as_deref().or(place.map(|(subscription, _)| subscription));
+            let subscription = subscription.ok_or(Error::NoSubscription)?;
+            Ok(Some([subscription.to_owned(), group.clone(), cluster.clone()]))
+        }
+        (None, None) => {
+            let Some((subscription, group)) = place else { return Ok(None) };
+            match azure.manager_of_group(subscription, group).await {
+                Ok(manager) => Ok(manager.as_deref().and_then(parse)),
+                Err(error) if error.is_denial() => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        }
+        _ => Err(Error::Half),
+    }
+}
+
+/// Subscription, resource group and name in the ARM id of a cluster.
+fn parse(id: &str) -> Option<[String; 3]> {
+    let parts: Vec<&str> = id.trim_start_matches('/').split('/').collect();
+    let [_, subscription, _, group, _, provider, kind, name] = parts.as_slice() else { return None };
+    let fits = provider.eq_ignore_ascii_case("Microsoft.ContainerService")
+        && kind.eq_ignore_ascii_case("managedClusters");
+    fits.then(|| [subscription, group, name].map(|part| (*part).to_owned()))
 }
 
 fn choose(cluster: ManagedCluster, mode: Mode) -> Result<Owner, Error> {
@@ -111,7 +134,7 @@ fn choose(cluster: ManagedCluster, mode: Mode) -> Result<Owner, Error> {
         Mode::Standard => cluster.kubelet.or(cluster.control_plane),
         Mode::Managed => cluster.control_plane,
     };
-    of_mode.map(Owner::Known).ok_or(Error::NoIdentity(cluster.id, cluster.identity_type))
+    of_mode.map(Owner::Known).ok_or(Error::NoIdentity(cluster.id))
 }
 
 /// Subscription and resource group of a VM or scale set.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::time::Duration;
 
-use podid_core::addon::{Step, grant};
-use podid_core::ids::IdentityResourceId;
+use podid_core::addon::Step;
+use podid_core::ids::{IdentityResourceId, PrincipalId};
 use podid_kube::call::CallError;
 use podid_kube::pod_identities;
 
@@ -124,18 +124,15 @@ impl<A: Azure> Session<A> {
     }
 
     /// Waits until ARM lists the grant.
-    async fn granted(&self, on: &IdentityResourceId, to: &podid_core::ids::PrincipalId) -> Result<(), Error> {
+    async fn granted(&self, on: &IdentityResourceId, to: &PrincipalId) -> Result<(), Error> {
         let end = tokio::time::Instant::now() + self.how.patience;
         loop {
-            let grants = self.azure.grants(on, to).await?;
             // With --no-wait the grant is made, and takes effect when it does.
-            if grant::held(&grants, to, on).is_some() || !self.how.wait {
+            if !self.how.wait || self.azure.has_role(on, to).await? {
                 return Ok(());
             }
             if tokio::time::Instant::now() >= end {
-                let problem = format!("the grant to {to} is not listed after {:?}", self.how.patience);
-                let what = format!("grant {} on {on}", grant::ROLE_NAME);
-                return Err(crate::azure::Error::Unavailable { what, problem }.into());
+                return Err(Error::NotGranted { to: to.clone(), on: on.clone(), waited: self.how.patience });
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -10,7 +10,6 @@
 pub mod add;
 pub mod delete;
 pub mod exception;
-pub mod grant;
 pub mod labels;
 pub mod name;
 pub mod state;
@@ -22,6 +21,7 @@ use std::sync::Arc;
 
 use crate::facts::{Binding, Identity};
 use crate::ids::{ClientId, ComputeId, IdentityResourceId, ObjectRef, PrincipalId, Uid};
+use crate::role::MANAGED_IDENTITY_OPERATOR;
 
 /// Label and value of every object that the commands made.
 pub const MARK: (&str, &str) = ("app.kubernetes.io/managed-by", "podid");
@@ -281,7 +281,7 @@ impl fmt::Display for Step {
         let verb = |version: &Option<Arc<str>>| if version.is_some() { "update" } else { "create" };
         match self {
             Self::GrantRole { to, on } => {
-                write!(f, "grant {} on {} to {to}", grant::ROLE_NAME, on.name())
+                write!(f, "grant {} on {} to {to}", MANAGED_IDENTITY_OPERATOR.name, on.name())
             }
             Self::CreateNamespace { name } => write!(f, "create namespace {name}"),
             Self::WriteIdentity { id, version, .. } => {

@@ -1,7 +1,10 @@
 //! A pod identity is made and taken away, whole and in pieces, on the lab's API server.
 
+use podid_azure::arm::resource as arm_resource;
+use podid_azure::login;
 use podid_core::addon::{Refusal, Wanted};
 use podid_core::ids::{ClientId, ObjectRef};
+use podid_core::role::Refused;
 use serde_json::json;
 
 use super::*;
@@ -11,6 +14,10 @@ use crate::list::list;
 use crate::testing::{Cluster, Play, principal, resource, session, wanted};
 
 const IDENTITY: &str = "/apis/aadpodidentity.k8s.io/v1/namespaces/my-app/azureidentities/my-pod";
+
+fn expired() -> azure::Error {
+    login::Error::Nobody(Vec::new()).into()
+}
 
 async fn add_once(cluster: &Cluster, play: &Play) -> Result<Done, Error> {
     add(&session(cluster, play, None), &wanted(), &Named::default()).await
@@ -147,15 +154,16 @@ async fn somebody_who_writes_at_the_same_time_only_costs_another_look() {
 
 #[tokio::test]
 async fn nothing_is_written_where_it_cannot_be_finished() {
-    let denied = || azure::Error::Denied { what: "w".into(), problem: "p".into(), need: "r" };
+    let refused = Refused { principal: None, action: "A.B/write".into(), scope: "/subscriptions/s".into() };
+    let denied = azure::Error::Arm(arm_resource::Error::Denied(refused));
     let (empty, play) = (Cluster::empty().await, Play::new());
     let error = add_once(&empty, &play).await.unwrap_err();
     assert!(error.to_string().contains("podid enable"), "{error}");
     let cluster = Cluster::managed().await;
-    for fault in [azure::Error::Login("expired".into()), denied()] {
+    for fault in [expired(), denied] {
         play.state().fault = Some(fault);
         let error = add_once(&cluster, &play).await.unwrap_err();
-        assert!(matches!(error, Error::Owner(_) | Error::Azure(_)), "{error}");
+        assert!(matches!(error, Error::Azure(_)), "{error}");
     }
     play.state().fault = None;
     let mut full = session(&cluster, &play, None);
@@ -188,7 +196,7 @@ async fn a_dry_run_writes_nothing() {
 async fn a_state_that_hangs_on_azure_is_unknown_where_azure_is_not_reached() {
     let (cluster, play) = (Cluster::managed().await, Play::new());
     add_once(&cluster, &play).await.unwrap();
-    play.state().fault = Some(azure::Error::Login("expired".into()));
+    play.state().fault = Some(expired());
     let rows = list(&session(&cluster, &play, None), None).await.unwrap();
     assert_eq!(rows[0].standing.state, State::Unknown);
     assert!(crate::list::is_unknown(&rows));

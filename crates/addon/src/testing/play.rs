@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-use podid_azure::arm::Reading;
+use podid_azure::arm::{Reading, resource};
 use podid_core::addon::AzureSide;
-use podid_core::addon::grant::{Assignment, ROLE_ID};
 use podid_core::assign::{Kind, Patch, Present};
 use podid_core::ids::{ClientId, ComputeId, IdentityResourceId, PrincipalId};
 
@@ -93,20 +92,8 @@ impl Azure for Play {
         })
     }
 
-    async fn grants(
-        &self,
-        on: &IdentityResourceId,
-        principal: &PrincipalId,
-    ) -> Result<Vec<Assignment>, Error> {
-        self.answer(|state| {
-            let granted = state.granted.iter().filter(|(id, to)| id == on && to == principal);
-            let assignment = |(id, to): &(IdentityResourceId, PrincipalId)| Assignment {
-                definition: format!("/x/roleDefinitions/{ROLE_ID}"),
-                principal: to.to_string(),
-                scope: id.to_string(),
-            };
-            granted.map(assignment).collect()
-        })
+    async fn has_role(&self, on: &IdentityResourceId, principal: &PrincipalId) -> Result<bool, Error> {
+        self.answer(|state| state.granted.iter().any(|(id, to)| id == on && to == principal))
     }
 
     async fn grant(&self, on: &IdentityResourceId, principal: &PrincipalId) -> Result<(), Error> {
@@ -120,14 +107,13 @@ impl Azure for Play {
         self.answer(|_| (group == "MC_g").then(|| CLUSTER.to_owned()))
     }
 
-    async fn cluster(&self, id: &str) -> Result<Option<ManagedCluster>, Error> {
+    async fn cluster(&self, _: &str, group: &str, name: &str) -> Result<Option<ManagedCluster>, Error> {
         self.answer(|_| {
-            id.eq_ignore_ascii_case(CLUSTER).then(|| ManagedCluster {
+            (group.eq_ignore_ascii_case("g") && name == "c").then(|| ManagedCluster {
                 id: CLUSTER.to_owned(),
-                identity_type: "SystemAssigned".to_owned(),
                 control_plane: Some(principal("control-plane")),
                 kubelet: Some(principal("kubelet")),
-                node_group: "MC_g".to_owned(),
+                node_group: Some("MC_g".to_owned()),
             })
         })
     }
@@ -151,17 +137,18 @@ impl Azure for Play {
 
 impl State {
     fn read(&self, target: &ComputeId) -> Result<Reading, Error> {
-        let there = self
-            .nodes
-            .get(target)
-            .ok_or_else(|| Error::Absent { what: "read".to_owned(), target: target.to_string() })?;
+        let gone = || resource::Error::NotFound { target: target.to_string(), detail: "gone".to_owned() };
+        let there = self.nodes.get(target).ok_or_else(gone)?;
         let kind = if there.is_empty() { Kind::None } else { Kind::User };
         let present = Present { kind, identities: there.clone(), ..Present::default() };
         Ok(Reading { present, etag: Some(self.version.to_string()) })
     }
 
     fn patch(&mut self, target: &ComputeId, patch: &Patch, etag: Option<&str>) -> Result<(), Error> {
-        let conflict = || Error::Conflict { what: "patch".to_owned(), problem: "etag".to_owned() };
+        let conflict = || {
+            let (target, code) = (target.to_string(), "PreconditionFailed".to_owned());
+            Error::Arm(resource::Error::Conflict { target, code, detail: "etag".to_owned() })
+        };
         if self.intruders > 0 {
             self.intruders -= 1;
             self.version += 1;

@@ -5,9 +5,10 @@
 
 use std::fmt;
 
-use super::{Cluster, OnNodes, Refusal, Step, grant};
+use super::{Cluster, OnNodes, Refusal, Step};
 use crate::facts::Identity;
-use crate::ids::{ComputeId, IdentityResourceId, ObjectRef};
+use crate::ids::{ComputeId, ComputeKind, IdentityResourceId, ObjectRef};
+use crate::role::MANAGED_IDENTITY_OPERATOR;
 
 /// What has to be done, and what stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +114,7 @@ impl fmt::Display for Left {
                 f,
                 "the role {} on {}, if the cluster's identity has it; to see it: \
                  az role assignment list --scope {resource}",
-                grant::ROLE_NAME,
+                MANAGED_IDENTITY_OPERATOR.name,
                 resource.name()
             ),
             Self::Binding(id) => write!(
@@ -132,8 +133,8 @@ impl fmt::Display for Left {
                 resource.name(),
                 target.name(),
                 match target.kind() {
-                    crate::ids::ComputeKind::VirtualMachine => "vm",
-                    crate::ids::ComputeKind::ScaleSet => "vmss",
+                    ComputeKind::VirtualMachine => "vm",
+                    ComputeKind::ScaleSet => "vmss",
                 }
             ),
         }

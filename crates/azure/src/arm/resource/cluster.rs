@@ -20,6 +20,8 @@ pub struct ManagedCluster {
     pub identity: Option<ClusterIdentity>,
     /// Client id of the identity with which its nodes fetch images.
     pub kubelet_client_id: Option<ClientId>,
+    /// Object id of the same identity; roles are granted to it.
+    pub kubelet_object_id: Option<PrincipalId>,
     /// `azure`, `kubenet` or `none`.
     pub network_plugin: Option<String>,
     /// Its node pools.
@@ -78,13 +80,14 @@ impl ManagedCluster {
     fn parse(id: &str, document: &Value) -> Option<Self> {
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
         let properties = document.get("properties")?;
-        let kubelet = text(&properties["identityProfile"]["kubeletidentity"]["clientId"]);
+        let kubelet = &properties["identityProfile"]["kubeletidentity"];
         let pools = properties["agentPoolProfiles"].as_array().map(Vec::as_slice).unwrap_or_default();
         Some(Self {
             id: id.to_owned(),
             node_resource_group: text(&properties["nodeResourceGroup"]),
             identity: ClusterIdentity::parse(&document["identity"]),
-            kubelet_client_id: kubelet.and_then(|id| ClientId::parse(&id).ok()),
+            kubelet_client_id: text(&kubelet["clientId"]).and_then(|id| ClientId::parse(&id).ok()),
+            kubelet_object_id: text(&kubelet["objectId"]).and_then(|id| PrincipalId::parse(&id).ok()),
             network_plugin: text(&properties["networkProfile"]["networkPlugin"]),
             pools: pools.iter().filter_map(AgentPool::parse).collect(),
             has_pod_identity_addon: properties["podIdentityProfile"]["enabled"] == true,

@@ -62,7 +62,10 @@ impl Cluster {
         tasks: &TaskTracker,
     ) -> anyhow::Result<Self> {
         let (control, world) = (&ground.control, &ground.world);
-        home.write("env", files::environment(world, &control.for_people.display().to_string()).as_bytes())?;
+        home.write(
+            "env",
+            files::environment(world, home, &control.for_people.display().to_string()).as_bytes(),
+        )?;
         let kubelet = Kubelet::new(Means {
             client: control.client.clone(),
             logs: ground.logs.clone(),

@@ -6,8 +6,6 @@
 //! the first process of a new PID namespace, so the kernel ends all others with it.
 
 use std::fs;
-use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
@@ -16,6 +14,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Gid, Pid, Uid};
 
+use crate::doors::Doors;
 use crate::home::{Home, Running};
 
 /// What to say when the kernel granted the namespaces but denies what happens inside them.
@@ -54,16 +53,12 @@ pub(crate) enum EnterError {
     Home(#[from] crate::home::HomeError),
 }
 
-/// Enters new namespaces and runs the lab there: this binary again, with `arguments` and the
-/// host-side listener of the embedded API, if there is one, as its standard input.
+/// Enters new namespaces and runs the lab there: this binary again, with `arguments` and the sockets that
+/// listen outside handed over on its standard input.
 ///
 /// Returns when the lab inside has ended and its files are removed. Must be called while the
 /// process has one thread.
-pub(crate) fn supervise(
-    home: &Home,
-    listener: Option<TcpListener>,
-    arguments: &[String],
-) -> Result<ExitCode, EnterError> {
+pub(crate) fn supervise(home: &Home, doors: &Doors, arguments: &[String]) -> Result<ExitCode, EnterError> {
     let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD]);
     // Blocked, not handled: they wait until `sigwait` takes them. The lab inside unblocks them.
     signals.thread_block().map_err(system("block signals"))?;
@@ -71,7 +66,7 @@ pub(crate) fn supervise(
         let mut child = Command::new("/proc/self/exe")
             .arg0("podid")
             .args(arguments)
-            .stdin(listener.map_or_else(Stdio::null, |listener| Stdio::from(OwnedFd::from(listener))))
+            .stdin(Stdio::from(doors.hand_over().map_err(system("hand over sockets"))?))
             .process_group(0)
             .spawn()
             .map_err(system("start the lab"))?;

@@ -1,7 +1,5 @@
 //! How does the lab run inside its namespaces, from its start to its end?
 
-use std::net::TcpListener;
-use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -11,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cluster::{Api, Cluster, Ground};
+use crate::doors::Doors;
 use crate::given::Given;
 use crate::home::Home;
 use crate::timeline::Timeline;
@@ -28,23 +27,25 @@ pub(crate) fn inside(home: &Home) -> anyhow::Result<ExitCode> {
     let settings =
         std::fs::read(home.file("settings.json")).context("podid lab inside is started by podid lab up")?;
     let settings: Settings = serde_json::from_slice(&settings)?;
-    let api = match &settings.kubeconfig {
-        Some(path) => Api::Given(Box::new(Given::read(path)?)),
-        None => Api::Embedded(TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?)),
+    let mut doors = Doors::receive(std::io::stdin())?;
+    let api = match (&settings.kubeconfig, doors.api.take()) {
+        (Some(path), _) => Api::Given(Box::new(Given::read(path)?)),
+        (None, Some(listener)) => Api::Embedded(listener),
+        (None, None) => anyhow::bail!("podid lab inside is started by podid lab up"),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code = runtime.block_on(run(&settings, home, api));
+    let code = runtime.block_on(run(&settings, home, api, doors));
     // The supervisor removes it too, unless it was killed.
     home.remove();
     code
 }
 
-async fn run(settings: &Settings, home: &Home, api: Api) -> anyhow::Result<ExitCode> {
+async fn run(settings: &Settings, home: &Home, api: Api, doors: Doors) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     // The pods end first; what they talk to ends after them.
     let (services, tasks) = (CancellationToken::new(), TaskTracker::new());
     let begun = async {
-        let ground = Ground::prepare(settings, home, api, &services, &tasks).await?;
+        let ground = Ground::prepare(settings, home, (api, doors), &services, &tasks).await?;
         let told = live(settings, home, &ground, &stop, &tasks).await;
         ground.leave().await;
         told

@@ -8,13 +8,13 @@
 //! [`kubelet`] that runs pods as processes; the [`story`] then makes the tutorial happen and the
 //! [`timeline`] shows it. All of them but the API itself speak to Kubernetes through the [`client`].
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use crate::doors::Doors;
 pub use crate::exec::Exec;
 use crate::given::Given;
 use crate::home::Home;
@@ -24,6 +24,7 @@ pub mod api;
 pub mod azure;
 mod client;
 mod cluster;
+mod doors;
 mod enter;
 mod exec;
 mod given;
@@ -82,9 +83,12 @@ pub fn scenario(path: Option<&Path>) -> anyhow::Result<azure::Settings> {
 /// Must be called while the process has one thread.
 pub fn start(settings: &Settings) -> anyhow::Result<ExitCode> {
     let given = settings.kubeconfig.as_deref().map(Given::read).transpose()?;
-    let listener = match &given {
-        Some(given) => given.knock().map(|()| None)?,
-        None => Some(listen(settings.api_port)?),
+    let doors = match &given {
+        Some(given) => {
+            given.knock()?;
+            Doors::open(None)?
+        }
+        None => Doors::open(Some(settings.api_port))?,
     };
     let home = Home::create()?;
     let prepared = serde_json::to_vec(settings)
@@ -94,12 +98,7 @@ pub fn start(settings: &Settings) -> anyhow::Result<ExitCode> {
         .and_then(|_| given.map(|given| Relay::start(&home, &given)).transpose());
     let _relay = prepared.inspect_err(|_| home.remove())?;
     let arguments = ["lab".to_owned(), "inside".to_owned(), home.path().display().to_string()];
-    Ok(enter::supervise(&home, listener, &arguments)?)
-}
-
-fn listen(port: u16) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("cannot listen on 127.0.0.1:{port}; choose another port with --api-port"))
+    Ok(enter::supervise(&home, &doors, &arguments)?)
 }
 
 /// The way to a given cluster's API server, in a process of its own that stays in the host's network.
@@ -122,5 +121,10 @@ pub fn exec(request: &Exec) -> anyhow::Result<ExitCode> {
 /// The export lines of the lab that runs, for a shell to evaluate.
 pub fn environment(lab: Option<PathBuf>) -> anyhow::Result<String> {
     let (home, _) = Home::find(lab)?;
-    std::fs::read_to_string(home.file("env")).context("the lab is still starting; try again in a moment")
+    let exports = std::fs::read_to_string(home.file("env"))
+        .context("the lab is still starting; try again in a moment")?;
+    let proxied = ["HTTPS_PROXY", "https_proxy"].iter().any(|name| std::env::var_os(name).is_some());
+    // The lab is on this machine, where no proxy has to help.
+    let direct = "export NO_PROXY=127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}\n";
+    Ok(if proxied { exports + direct } else { exports })
 }

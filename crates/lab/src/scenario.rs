@@ -22,6 +22,12 @@ pub(crate) const NODES: [&str; 2] = ["lab-vmss000000", "lab-vmss000001"];
 pub(crate) const APPLICATION: &str = "application-identity";
 /// The identity of the cluster itself, which MIC uses.
 pub(crate) const CLUSTER: &str = "podid-lab-agentpool";
+/// Resource group of the cluster.
+pub(crate) const CLUSTER_GROUP: &str = "myResourceGroup";
+/// Name of the cluster in Azure.
+pub(crate) const CLUSTER_NAME: &str = "myAKSCluster";
+/// The application in whose name commands beside the lab speak to Azure.
+pub(crate) const USER: &str = "podid-lab-user";
 /// The key vault.
 pub(crate) const VAULT: &str = "podid-lab-vault";
 /// The secret in it.

@@ -47,7 +47,15 @@ podid lab exec demo -- python3 app.py\n\nExit code: that of the command; 1 if it
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    /// Print the export lines of the lab that runs; use it as: eval "$(podid lab env)"
+    /// Print what leads kubectl and podid's commands to the lab that runs; use it as: eval "$(podid lab env)"
+    ///
+    /// The lines set KUBECONFIG, the variables of the tutorial, and those by which podid's commands find the lab's
+    /// Azure and log in to it as an owner of the lab's subscription: AZURE_CLOUD, AZURE_ENVIRONMENT_FILEPATH,
+    /// SSL_CERT_FILE, AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET, AZURE_SUBSCRIPTION_ID.
+    #[command(
+        after_help = "Example:\n  podid lab up &\n  eval \"$(podid lab env)\"\n  podid enable -g \"$MY_RESOURCE_GROUP\" \
+-n \"$MY_CLUSTER\" --dry-run\n\nExit codes: 0 printed, 1 no lab runs, or several do and --lab does not say which."
+    )]
     Env {
         /// Directory of the lab, if several run
         #[arg(long, value_name = "DIR")]

@@ -1,5 +1,6 @@
 //! How does Azure Resource Manager answer? Authentication, version, limits, then the route.
 
+mod clusters;
 mod compute;
 pub(crate) mod delta;
 pub(crate) mod error;
@@ -74,6 +75,8 @@ fn dispatch(
         (Route::Identity(id), &Method::GET) => identities::get(state, caller, id),
         (Route::Identity(id), &Method::PUT) => identities::put(state, call, caller, id),
         (Route::Identity(id), &Method::DELETE) => identities::delete(state, caller, id),
+        (Route::Clusters(scope), &Method::GET) => clusters::list(state, caller, scope),
+        (Route::Cluster(id), &Method::GET) => clusters::get(state, caller, id),
         (Route::RoleAssignments(scope), &Method::GET) => role_assignments::list(state, call, caller, scope),
         (Route::RoleAssignment(scope, name), &Method::GET) => {
             role_assignments::get(state, caller, scope, name)

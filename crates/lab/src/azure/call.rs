@@ -11,6 +11,8 @@ use percent_encoding::percent_decode_str;
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) host: String,
+    /// Host and port, as links in an answer have to name them.
+    pub(crate) authority: String,
     pub(crate) path: String,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,

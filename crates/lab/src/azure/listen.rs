@@ -91,9 +91,14 @@ async fn connection<S, E>(
     };
 }
 
+/// Host and port that the request names.
+pub(crate) fn authority_of<'a>(headers: &'a http::HeaderMap, uri: &'a http::Uri) -> &'a str {
+    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    uri.authority().map(http::uri::Authority::as_str).or(host).unwrap_or_default()
+}
+
 /// The host that the request names, without a port.
 pub(crate) fn host_of<'a>(headers: &'a http::HeaderMap, uri: &'a http::Uri) -> &'a str {
-    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-    let host = uri.host().or(host).unwrap_or_default();
+    let host = authority_of(headers, uri);
     host.rsplit_once(':').map_or(host, |(name, _)| name)
 }

@@ -8,6 +8,7 @@ use super::Azure;
 use super::clock::later;
 use super::id::{ArmId, fresh_guid, guid};
 use super::state::State;
+use super::state::clusters::ManagedCluster;
 use super::state::directory::{Application, ManagedIdentity};
 use super::state::machine::{Attached, Instance, Kind, Machine};
 use super::state::network::{Host, InvalidPrefix, Prefix, Sender};
@@ -92,6 +93,20 @@ impl Azure {
             return Err(missing(group));
         }
         Ok(state.create_identity(group.resource(IDENTITY, name)))
+    }
+
+    /// Makes an AKS cluster of its nodes' group, with one Linux pool.
+    pub fn create_managed_cluster(&self, cluster: ManagedCluster) {
+        self.lock().clusters.insert(cluster.id.clone(), cluster);
+    }
+
+    /// Changes an AKS cluster, as an owner would with `az aks update`.
+    pub fn change_managed_cluster(
+        &self,
+        id: &ArmId,
+        change: impl FnOnce(&mut ManagedCluster),
+    ) -> Result<(), SeedError> {
+        self.lock().clusters.get_mut(id).map(change).ok_or_else(|| missing(id))
     }
 
     /// Deletes a managed identity. Machines keep it on their lists, and it is of no use there.

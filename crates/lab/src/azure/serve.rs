@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::{Call, Query};
 use super::fault::Effect;
-use super::listen::{Closed, host_of, listen};
+use super::listen::{Closed, authority_of, host_of, listen};
 use super::names::{ARM_HOSTS, ENTRA_HOSTS, VAULT_DOMAIN};
 use super::pki::{Authority, PkiError};
 use super::reply::Reply;
@@ -59,6 +59,29 @@ impl Azure {
         Ok(())
     }
 
+    /// Serves one service over TLS at an address that people outside reach, until `stop`.
+    pub fn door(
+        &self,
+        listener: TcpListener,
+        service: Service,
+        authority: &Authority,
+        stop: CancellationToken,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, PkiError> {
+        if let (Service::Arm, Ok(address)) = (service, listener.local_addr()) {
+            self.lock().open_door(&format!("https://{address}"));
+        }
+        let config = authority.issue(&["127.0.0.1", "localhost"])?.server_config()?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let accept = move |stream| acceptor.clone().accept(stream);
+        let service: fn(&str) -> Option<Service> = match service {
+            Service::Imds => |_| Some(Service::Imds),
+            Service::Arm => |_| Some(Service::Arm),
+            Service::Entra => |_| Some(Service::Entra),
+            Service::Vault => |_| Some(Service::Vault),
+        };
+        Ok(listen(listener, stop, accept, service, self.clone()))
+    }
+
     /// Answers one request; `Closed` ends its connection without an answer.
     pub(crate) async fn respond(
         &self,
@@ -73,10 +96,12 @@ impl Azure {
             return Ok(Reply::text(421, text).into_response());
         };
         let host = host_of(&parts.headers, &parts.uri).to_ascii_lowercase();
+        let authority = authority_of(&parts.headers, &parts.uri).to_ascii_lowercase();
         let body = Limited::new(body, LARGEST_BODY).collect();
         let Ok(Ok(body)) = timeout(BODY_WITHIN, body).await else { return Err(Closed) };
         let call = Call {
             host,
+            authority,
             path: parts.uri.path().to_owned(),
             query: Query::parse(parts.uri.query().unwrap_or_default().as_bytes()),
             method: parts.method,

@@ -23,6 +23,8 @@ pub struct Settings {
     pub latency: Latencies,
     /// How identities get onto machines.
     pub assignment: Assignment,
+    /// How roles are granted.
+    pub roles: Grants,
     /// How long tokens live.
     pub tokens: Lifetimes,
     /// How much each service bears.
@@ -32,6 +34,15 @@ pub struct Settings {
     /// Resources that the tenant knows; a token for any other is refused (AADSTS500011).
     /// A slash at the end makes no difference.
     pub resources: Vec<String>,
+}
+
+/// How a PUT of a role assignment goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grants {
+    /// How long after the PUT requests are judged by it. Azure documents up to ten minutes.
+    #[serde(with = "duration")]
+    pub propagation: Duration,
 }
 
 /// Time until the answer, per service.
@@ -117,6 +128,7 @@ impl Default for Settings {
             location: "westeurope".into(),
             latency: Latencies::default(),
             assignment: Assignment::default(),
+            roles: Grants::default(),
             tokens: Lifetimes::default(),
             limits: Limits::default(),
             faults: Vec::new(),

@@ -1,6 +1,7 @@
 //! What exists in the simulated Azure? The one owner of everything that changes.
 
 pub(crate) mod budget;
+pub(crate) mod clusters;
 pub(crate) mod directory;
 pub(crate) mod machine;
 pub(crate) mod network;
@@ -16,6 +17,7 @@ use super::fault::Faults;
 use super::id::ArmId;
 use super::settings::Settings;
 use budget::Budgets;
+use clusters::ManagedCluster;
 use directory::{Applications, ManagedIdentity};
 use machine::Machine;
 use network::Network;
@@ -30,6 +32,7 @@ pub(crate) struct State {
     pub(crate) groups: BTreeSet<ArmId>,
     pub(crate) machines: BTreeMap<ArmId, Machine>,
     pub(crate) identities: BTreeMap<ArmId, ManagedIdentity>,
+    pub(crate) clusters: BTreeMap<ArmId, ManagedCluster>,
     pub(crate) applications: Applications,
     pub(crate) vaults: BTreeMap<String, Vault>,
     pub(crate) roles: Roles,
@@ -37,6 +40,8 @@ pub(crate) struct State {
     pub(crate) operations: Operations,
     pub(crate) budgets: Budgets,
     pub(crate) faults: Faults,
+    /// ARM's addresses for people outside, which are audiences of tokens as well.
+    pub(crate) doors: Vec<String>,
     /// How many managed identities were ever made, so that one made again gets new ids.
     pub(crate) identities_made: u64,
 }
@@ -52,6 +57,7 @@ impl State {
             groups: BTreeSet::new(),
             machines: BTreeMap::new(),
             identities: BTreeMap::new(),
+            clusters: BTreeMap::new(),
             applications: Applications::default(),
             vaults: BTreeMap::new(),
             roles: Roles::default(),
@@ -59,15 +65,23 @@ impl State {
             operations: Operations::default(),
             budgets: Budgets::default(),
             faults,
+            doors: Vec::new(),
             identities_made: 0,
         }
     }
 
     /// Finishes the operations that are due, in the order of their ends.
     pub(crate) fn settle(&mut self, now: Timestamp) {
+        self.roles.settle(now);
         while let Some(id) = self.operations.next_due(now) {
             self.finish(&id);
         }
+    }
+
+    /// Lets tokens be asked for, and presented, at an address of ARM's.
+    pub(crate) fn open_door(&mut self, address: &str) {
+        self.settings.resources.push(address.to_owned());
+        self.doors.extend([address.to_owned(), format!("{address}/")]);
     }
 
     /// Whether somebody with this object id exists: a managed identity, a machine or an application.
@@ -77,5 +91,6 @@ impl State {
                 machine.identity.system.as_ref().is_some_and(|system| system.principal_id == object_id)
             })
             || self.applications.knows_principal(object_id)
+            || self.clusters.values().any(|cluster| cluster.principal_id() == object_id)
     }
 }

@@ -1,11 +1,22 @@
 //! Which files and variables do nodes, pods and people find?
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use super::World;
 use super::ground::DATA_CENTRE;
+use crate::doors::Outside;
 use crate::home::Home;
 use crate::scenario;
+
+/// Where distributions keep the authorities that they trust.
+const BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
 
 /// `/etc/hosts` of nodes and pods.
 pub(super) fn hosts(world: &World) -> String {
@@ -24,9 +35,20 @@ pub(super) fn azure_json(world: &World) -> String {
 }
 
 /// What a shell on the host needs to follow the tutorial.
-pub(super) fn environment(world: &World, kubeconfig: &str) -> String {
+pub(super) fn environment(world: &World, home: &Home, kubeconfig: &str) -> String {
+    let file = |name: &str| home.file(name).display().to_string();
+    let (cloud, trusted) = (file("cloud.json"), file("ca-bundle.pem"));
     let variables = [
         ("KUBECONFIG", kubeconfig),
+        ("AZURE_CLOUD", "AzureStackCloud"),
+        ("AZURE_ENVIRONMENT_FILEPATH", &cloud),
+        ("SSL_CERT_FILE", &trusted),
+        ("AZURE_TENANT_ID", scenario::TENANT),
+        ("AZURE_CLIENT_ID", &world.user.client_id),
+        ("AZURE_CLIENT_SECRET", &world.secret),
+        ("AZURE_SUBSCRIPTION_ID", scenario::SUBSCRIPTION),
+        ("MY_RESOURCE_GROUP", scenario::CLUSTER_GROUP),
+        ("MY_CLUSTER", scenario::CLUSTER_NAME),
         ("SUBSCRIPTION_ID", scenario::SUBSCRIPTION),
         ("IDENTITY_RESOURCE_GROUP", scenario::IDENTITY_GROUP),
         ("IDENTITY_NAME", scenario::APPLICATION),
@@ -36,6 +58,27 @@ pub(super) fn environment(world: &World, kubeconfig: &str) -> String {
         ("POD_IDENTITY_NAMESPACE", scenario::APP_NAMESPACE),
     ];
     variables.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect()
+}
+
+/// What podid reads to find the lab's ARM and Entra from outside.
+pub(super) fn cloud(outside: Outside) -> String {
+    json!({
+        "name": "podid lab",
+        "resourceManagerEndpoint": format!("https://{}/", outside.arm),
+        "activeDirectoryEndpoint": format!("https://{}/", outside.entra),
+    })
+    .to_string()
+}
+
+/// The lab's authority after those that this machine trusts: the shell that gets it also speaks to others.
+pub(super) fn trusted(authority: &str) -> String {
+    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let of_the_system = named
+        .into_iter()
+        .chain(BUNDLES.map(PathBuf::from))
+        .find_map(|path| std::fs::read_to_string(path).ok())
+        .unwrap_or_default();
+    format!("{}\n{authority}", of_the_system.trim_end())
 }
 
 /// What every program in a pod finds in its environment.

@@ -10,7 +10,9 @@ use tokio_util::task::TaskTracker;
 
 use super::control::{Control, Guest, embedded, guest};
 use super::{World, files};
+use crate::azure::Service;
 use crate::azure::pki::Authority;
+use crate::doors::Doors;
 use crate::given::Given;
 use crate::home::Home;
 use crate::kubelet::{Logs, NodeSite};
@@ -51,7 +53,7 @@ impl Ground {
     pub(crate) async fn prepare(
         settings: &Settings,
         home: &Home,
-        api: Api,
+        (api, doors): (Api, Doors),
         services: &CancellationToken,
         tasks: &TaskTracker,
     ) -> anyhow::Result<Self> {
@@ -63,6 +65,8 @@ impl Ground {
         let logs = Logs::default();
         let inside = SocketAddr::from((DATA_CENTRE, API_PORT));
         home.write("ca.pem", authority.ca_pem().as_bytes())?;
+        home.write("ca-bundle.pem", files::trusted(authority.ca_pem()).as_bytes())?;
+        home.write("cloud.json", files::cloud(doors.addresses()?).as_bytes())?;
         home.write("hosts", files::hosts(&world).as_bytes())?;
         std::os::unix::fs::symlink(std::env::current_exe()?, home.file("bin/podid"))?;
 
@@ -84,7 +88,7 @@ impl Ground {
             }
         };
         let ground = Self { world, sites, logs, control, guest };
-        if let Err(error) = ground.serve(authority, services, tasks).await {
+        if let Err(error) = ground.serve(authority, doors, services, tasks).await {
             ground.leave().await;
             return Err(error);
         }
@@ -102,6 +106,7 @@ impl Ground {
     async fn serve(
         &self,
         authority: Authority,
+        doors: Doors,
         services: &CancellationToken,
         tasks: &TaskTracker,
     ) -> anyhow::Result<()> {
@@ -109,6 +114,12 @@ impl Ground {
         let https = listen((DATA_CENTRE, 443).into()).await?;
         let (azure, ended) = (self.world.azure.clone(), services.clone());
         tasks.spawn(async move { azure.serve_imds(imds, ended).await });
+        for (listener, service) in [(doors.arm, Service::Arm), (doors.entra, Service::Entra)] {
+            listener.set_nonblocking(true)?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let door = self.world.azure.door(listener, service, &authority, services.clone())?;
+            tasks.spawn(door);
+        }
         let (azure, ended) = (self.world.azure.clone(), services.clone());
         tasks.spawn(async move {
             if let Err(error) = azure.serve_tls(https, &authority, ended).await {

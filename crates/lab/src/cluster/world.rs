@@ -1,7 +1,13 @@
 //! What is in the simulated Azure before anything happens? What the tutorial's reader has made by hand.
 
 use crate::Mode;
-use crate::azure::{ArmId, Azure, Host, ManagedIdentity, Role, Sender, Settings};
+use std::time::Duration;
+
+use super::access;
+use crate::azure::{
+    Application, ArmId, Azure, ClusterIdentity, Host, ManagedCluster, ManagedIdentity, Pool, Role, Sender,
+    Settings,
+};
 use crate::net::{node_address, pod_network};
 use crate::scenario;
 
@@ -17,6 +23,10 @@ pub(crate) struct World {
     pub application: ManagedIdentity,
     /// The identity of the cluster.
     pub cluster: ManagedIdentity,
+    /// Whoever runs commands beside the lab, an owner of the subscription.
+    pub user: Application,
+    /// That one's secret.
+    pub secret: String,
 }
 
 impl World {
@@ -48,10 +58,29 @@ impl World {
             azure.attach(&scale_set, &application)?;
         }
 
+        let user = azure.register_application(scenario::USER);
+        let secret = access::random_token()?;
+        azure.add_client_secret(&user.client_id, &secret, Duration::from_hours(24 * 30))?;
+        azure.grant(&user.principal_id, Role::Owner, &ArmId::subscription(scenario::SUBSCRIPTION));
+        let group = azure.create_group(scenario::CLUSTER_GROUP);
+        azure.create_managed_cluster(ManagedCluster {
+            id: group.resource("Microsoft.ContainerService/managedClusters", scenario::CLUSTER_NAME),
+            node_group: scenario::NODE_GROUP.to_owned(),
+            identity: ClusterIdentity::User(cluster.clone()),
+            kubelet: cluster.clone(),
+            network_plugin: "azure".to_owned(),
+            pools: vec![Pool {
+                name: "nodepool1".to_owned(),
+                os: "Linux".to_owned(),
+                kind: "VirtualMachineScaleSets".to_owned(),
+                count: scenario::NODES.len(),
+            }],
+        });
+
         let vault = azure.create_vault(&identities, scenario::VAULT)?;
         azure.set_secret(scenario::VAULT, scenario::SECRET, "hello from the vault")?;
         azure.grant(&application.principal_id, Role::KeyVaultSecretsUser, &vault);
-        Ok(Self { azure, scale_set, hosts, application, cluster })
+        Ok(Self { azure, scale_set, hosts, application, cluster, user, secret })
     }
 
     /// Whether the application's identity is on the scale set.

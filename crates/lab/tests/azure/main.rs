@@ -7,6 +7,7 @@
 
 mod arm;
 mod assignment;
+mod clusters;
 mod entra;
 mod faults;
 mod imds;

@@ -34,7 +34,9 @@ pub(super) fn authenticate(azure: &Azure, call: &Call) -> Result<Bearer, Reply> 
         let missing = "Authentication failed. The 'Authorization' header is missing or has no bearer token.";
         return Err(challenge("AuthenticationFailed", missing));
     };
-    check(&azure.inner.signer, &tenant, AUDIENCES, token, call.now).map_err(|why| match why {
+    let doors = azure.lock().doors.clone();
+    let audiences: Vec<&str> = AUDIENCES.iter().copied().chain(doors.iter().map(String::as_str)).collect();
+    check(&azure.inner.signer, &tenant, &audiences, token, call.now).map_err(|why| match why {
         Rejected::Signature(_) => challenge("InvalidAuthenticationToken", "The access token is invalid."),
         Rejected::Issuer(issuer) => {
             let message = format!(
@@ -48,7 +50,7 @@ pub(super) fn authenticate(azure: &Azure, call: &Call) -> Result<Bearer, Reply> 
             let message = format!(
                 "The access token has been obtained for wrong audience or resource '{audience}'. It should exactly \
                  match with one of the allowed audiences '{}'.",
-                AUDIENCES.join("','")
+                audiences.join("','")
             );
             challenge("InvalidAuthenticationTokenAudience", &message)
         }

@@ -14,7 +14,7 @@ use crate::azure::state::operation::{Failure, Status};
 pub(super) fn accepted(state: &State, call: &Call, machine: &ArmId, id: &str, reply: Reply) -> Reply {
     let url = format!(
         "https://{}/subscriptions/{}/providers/Microsoft.Compute/locations/{}/operations/{id}?api-version={}",
-        call.host,
+        call.authority,
         machine.subscription_id().unwrap_or_default(),
         state.settings.location,
         call.query.first("api-version").unwrap_or_default(),
@@ -65,5 +65,5 @@ pub(super) fn get(state: &State, call: &Call, id: &str) -> Result<Reply, Reply> 
 
 fn here(call: &Call) -> String {
     let version = call.query.first("api-version").unwrap_or_default();
-    format!("https://{}{}?api-version={version}&monitor=true", call.host, call.path)
+    format!("https://{}{}?api-version={version}&monitor=true", call.authority, call.path)
 }

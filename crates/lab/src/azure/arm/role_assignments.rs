@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::authorize;
 use super::error::error;
 use crate::azure::call::Call;
+use crate::azure::clock::later;
 use crate::azure::id::ArmId;
 use crate::azure::reply::Reply;
 use crate::azure::state::State;
@@ -58,7 +59,8 @@ pub(super) fn put(
     if state.roles.holds(&principal_id, role, scope) {
         return Err(error(409, "RoleAssignmentExists", "The role assignment already exists."));
     }
-    let grant = Grant { name: name.to_owned(), scope: scope.clone(), principal_id, role };
+    let from = later(call.now, state.settings.roles.propagation);
+    let grant = Grant { name: name.to_owned(), scope: scope.clone(), principal_id, role, from };
     let reply = Reply::json(201, &view(&grant)).detail(format!("{role:?} on {scope}"));
     state.roles.add(grant);
     Ok(reply)

@@ -1,5 +1,6 @@
 //! Which resource does an ARM path name? Fixed words are compared without case.
 
+use super::clusters::KIND as CLUSTERS;
 use crate::azure::id::ArmId;
 use crate::azure::state::machine::Kind;
 
@@ -17,6 +18,8 @@ pub(super) enum Route {
     Instance(ArmId, String),
     Identities(ArmId),
     Identity(ArmId),
+    Clusters(ArmId),
+    Cluster(ArmId),
     RoleAssignments(ArmId),
     RoleAssignment(ArmId, String),
     Operation(ArmId, String),
@@ -38,6 +41,8 @@ impl Route {
             | Self::Instance(id, _)
             | Self::Identities(id)
             | Self::Identity(id)
+            | Self::Clusters(id)
+            | Self::Cluster(id)
             | Self::RoleAssignments(id)
             | Self::RoleAssignment(id, _)
             | Self::Operation(id, _) => id.subscription_id(),
@@ -93,6 +98,13 @@ fn resource(scope: ArmId, rest: &[&str]) -> Option<Route> {
             [name] => Some(Route::Identity(
                 scope.resource("Microsoft.ManagedIdentity/userAssignedIdentities", name),
             )),
+            _ => None,
+        };
+    }
+    if is(&full, CLUSTERS) {
+        return match names {
+            [] => Some(Route::Clusters(scope)),
+            [name] => Some(Route::Cluster(scope.resource(CLUSTERS, name))),
             _ => None,
         };
     }
@@ -161,6 +173,10 @@ mod tests {
                 Route::Instance(set.clone(), "0".into()),
             ),
             (format!("{rg}/providers/{identity}/a"), Route::Identity(group.resource(identity, "a"))),
+            (
+                format!("{rg}/providers/microsoft.containerservice/managedclusters/c"),
+                Route::Cluster(group.resource("Microsoft.ContainerService/managedClusters", "c")),
+            ),
             (
                 "/subscriptions/s/providers/Microsoft.Compute/locations/westeurope/operations/o".to_owned(),
                 Route::Operation(ArmId::subscription("s"), "o".into()),

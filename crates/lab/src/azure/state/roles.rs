@@ -1,5 +1,6 @@
 //! May this principal do this action on this scope? Azure's role-based access, for the built-in roles a lab needs.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::azure::id::{ArmId, guid};
@@ -23,6 +24,8 @@ pub enum Role {
     ManagedIdentityContributor,
     /// Reading the secrets of a key vault.
     KeyVaultSecretsUser,
+    /// Granting access, and reading.
+    AccessAdministrator,
 }
 
 /// A principal has a role on a scope and everything below.
@@ -32,11 +35,15 @@ pub(crate) struct Grant {
     pub(crate) scope: ArmId,
     pub(crate) principal_id: String,
     pub(crate) role: Role,
+    /// When requests begin to be judged by it; it is listed before.
+    pub(crate) from: Timestamp,
 }
 
 /// All role assignments.
-#[derive(Default)]
-pub(crate) struct Roles(Vec<Grant>);
+pub(crate) struct Roles {
+    grants: Vec<Grant>,
+    now: Timestamp,
+}
 
 /// Allowed and excepted actions of a role.
 struct Permissions {
@@ -47,32 +54,45 @@ struct Permissions {
 
 // === impl Roles ===
 
+impl Default for Roles {
+    fn default() -> Self {
+        Self { grants: Vec::new(), now: Timestamp::MIN }
+    }
+}
+
 impl Roles {
+    /// Lets time pass for grants that are on their way.
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
     /// Grants a role; a second time changes nothing.
     pub(crate) fn grant(&mut self, principal_id: &str, role: Role, scope: ArmId) {
         if !self.holds(principal_id, role, &scope) {
             let name = guid(&[scope.as_str(), principal_id, role.definition()]);
-            self.add(Grant { name, scope, principal_id: principal_id.to_owned(), role });
+            let principal_id = principal_id.to_owned();
+            self.add(Grant { name, scope, principal_id, role, from: Timestamp::MIN });
         }
     }
 
     pub(crate) fn add(&mut self, grant: Grant) {
-        self.0.push(grant);
+        self.grants.push(grant);
     }
 
     pub(crate) fn revoke(&mut self, principal_id: &str, role: Role, scope: &ArmId) {
-        self.0.retain(|grant| {
+        self.grants.retain(|grant| {
             !(grant.principal_id == principal_id && grant.role == role && grant.scope == *scope)
         });
     }
 
     /// Whether exactly this is granted.
     pub(crate) fn holds(&self, principal_id: &str, role: Role, scope: &ArmId) -> bool {
-        self.of(principal_id).any(|grant| grant.role == role && grant.scope == *scope)
+        let mut theirs = self.grants.iter().filter(|grant| grant.is_of(principal_id));
+        theirs.any(|grant| grant.role == role && grant.scope == *scope)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Grant> {
-        self.0.iter()
+        self.grants.iter()
     }
 
     /// Whether the principal may do a management action on the scope.
@@ -98,15 +118,24 @@ impl Roles {
         self.of(principal_id).any(|grant| grant.scope.is_within(scope))
     }
 
+    /// What counts for the principal now.
     fn of(&self, principal_id: &str) -> impl Iterator<Item = &Grant> {
-        self.0.iter().filter(move |grant| grant.principal_id.eq_ignore_ascii_case(principal_id))
+        self.grants.iter().filter(move |grant| grant.is_of(principal_id) && grant.from <= self.now)
+    }
+}
+
+// === impl Grant ===
+
+impl Grant {
+    fn is_of(&self, principal_id: &str) -> bool {
+        self.principal_id.eq_ignore_ascii_case(principal_id)
     }
 }
 
 // === impl Role ===
 
 impl Role {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Owner,
         Self::Contributor,
         Self::Reader,
@@ -115,6 +144,7 @@ impl Role {
         Self::ManagedIdentityOperator,
         Self::ManagedIdentityContributor,
         Self::KeyVaultSecretsUser,
+        Self::AccessAdministrator,
     ];
 
     /// GUID of the role's definition, the same in every tenant.
@@ -128,6 +158,7 @@ impl Role {
             Self::ManagedIdentityOperator => "f1a07417-d97a-45cb-824c-7a7467783830",
             Self::ManagedIdentityContributor => "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59",
             Self::KeyVaultSecretsUser => "4633458b-17de-408a-b874-0445c86b69e6",
+            Self::AccessAdministrator => "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
         }
     }
 
@@ -168,6 +199,15 @@ impl Role {
                 &[],
             ),
             Self::KeyVaultSecretsUser => (&[], &[], &["Microsoft.KeyVault/vaults/secrets/getSecret/action"]),
+            Self::AccessAdministrator => (
+                &[
+                    "*/read",
+                    "Microsoft.Authorization/roleAssignments/write",
+                    "Microsoft.Authorization/roleAssignments/delete",
+                ],
+                &[],
+                &[],
+            ),
         };
         Permissions { actions, not_actions, data_actions }
     }
@@ -206,6 +246,24 @@ mod tests {
         assert!(!roles.allow("me", "Microsoft.ManagedIdentity/userAssignedIdentities/delete", &identity));
         roles.revoke("me", Role::ManagedIdentityOperator, &group);
         assert!(!roles.allow("me", ASSIGN, &identity));
+    }
+
+    #[test]
+    fn a_grant_counts_when_its_time_has_come() {
+        let mut roles = Roles::default();
+        let (scope, from) = (ArmId::subscription("s"), Timestamp::UNIX_EPOCH);
+        let grant = Grant {
+            name: "n".into(),
+            scope: scope.clone(),
+            principal_id: "me".into(),
+            role: Role::Reader,
+            from,
+        };
+        roles.add(grant);
+        assert!(roles.holds("me", Role::Reader, &scope), "it is listed at once");
+        assert!(!roles.allow("me", "A.B/c/read", &scope));
+        roles.settle(from);
+        assert!(roles.allow("me", "A.B/c/read", &scope));
     }
 
     #[test]

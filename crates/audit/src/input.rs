@@ -1,14 +1,18 @@
 //! What do the files say that people name?
 //!
-//! One file after the other is read, so that no more than the largest is in memory; a resource is parsed
-//! only if a rule asks for its type. What cannot be read is a line in the report, and the others go on.
+//! One file after the other is read, so that no more than the largest and its template are in memory; an
+//! exported resource is parsed only if a rule asks for its type. What cannot be read is a line in the
+//! report, and the others go on.
 
+mod deployment;
 mod find;
 mod kind;
+mod parameters;
 mod resource;
 mod text;
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
@@ -22,9 +26,16 @@ use text::Text;
 
 /// Looks at these files: each a file, a folder (with all that is in it), or a pattern such as `**/*.json`.
 pub fn files(paths: &[String], run: &Run<'_, Settings>, report: &mut Report) {
-    let mut look = Look { run, report };
-    for found in find::files(paths, look.report) {
-        look.file(&found);
+    let found = find::files(paths, report);
+    let mut look = Look { run, report, templates: Vec::new(), used: HashSet::new() };
+    for found in found {
+        look.file(found);
+    }
+    // Those that a parameter file led to were looked at with it.
+    for found in std::mem::take(&mut look.templates) {
+        if !look.used.contains(&real(&found.path)) {
+            look.lone_template(&found);
+        }
     }
 }
 
@@ -32,20 +43,26 @@ pub fn files(paths: &[String], run: &Run<'_, Settings>, report: &mut Report) {
 struct Look<'a, 'b> {
     run: &'a Run<'b, Settings>,
     report: &'a mut Report,
+    /// Templates that were found, for when all parameter files are known.
+    templates: Vec<Found>,
+    /// Templates that parameter files led to.
+    used: HashSet<PathBuf>,
 }
 
 // === impl Look ===
 
 impl Look<'_, '_> {
-    fn file(&mut self, found: &Found) {
+    fn file(&mut self, found: Found) {
         let text = match text::read(&found.path) {
             Ok(text) => text,
             Err(why) => return self.report.cannot_read(&found.name, why.to_string()),
         };
         match kind::of(&text) {
             Err(why) => self.report.cannot_read(&found.name, why.to_string()),
-            Ok(Kind::Resources(resources)) => self.resources(found, &text, &resources),
-            Ok(Kind::Other(what)) => self.aside(found, &what),
+            Ok(Kind::Resources(resources)) => self.resources(&found, &text, &resources),
+            Ok(Kind::Template) => self.templates.push(found),
+            Ok(Kind::Parameters) => self.parameters(&found, &text),
+            Ok(Kind::Other(what)) => self.aside(&found, &what),
         }
     }
 
@@ -53,7 +70,7 @@ impl Look<'_, '_> {
     /// somebody who named the file.
     fn aside(&mut self, found: &Found, what: &str) {
         if found.named {
-            self.report.cannot_read(&found.name, what);
+            self.report.cannot_read(&found.name, format!("is {what}"));
         } else {
             self.report.notes.push(format!("{}: left aside, it is {what}", found.name));
         }
@@ -78,4 +95,9 @@ impl Look<'_, '_> {
 fn name(path: &Path) -> String {
     let text = path.to_string_lossy();
     text.strip_prefix("./").unwrap_or(&text).to_owned()
+}
+
+/// The path by which a file is the same however it was named.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

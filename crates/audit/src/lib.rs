@@ -33,6 +33,7 @@ mod run;
 mod select;
 mod settings;
 mod target;
+mod template;
 mod verdict;
 
 pub use output::Output;

@@ -10,7 +10,8 @@ use podid_console::{Format, exit};
 
 /// Check that clusters, and what they are made from, are set up right
 ///
-/// FILES are resources that were exported (PSRule's Export-AzRuleData, `az aks show`, `az resource list`):
+/// FILES are resources that were exported (PSRule's Export-AzRuleData, `az aks show`, `az resource list`), and ARM
+/// templates with their parameter files:
 /// each a file, a folder, or a pattern such as '**/*.json'.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]

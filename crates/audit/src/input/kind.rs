@@ -11,6 +11,10 @@ use crate::input::text::Text;
 pub(super) enum Kind<'a> {
     /// Resources, as they are exported.
     Resources(Vec<&'a RawValue>),
+    /// A template.
+    Template,
+    /// The parameters of a template.
+    Parameters,
     /// None of that; in words that go on after "it is".
     Other(String),
 }
@@ -32,7 +36,7 @@ pub(super) fn of(text: &Text) -> Result<Kind<'_>, NotJson> {
     match text.trim_start().bytes().next() {
         None => Err(NotJson::Empty),
         Some(b'[') => serde_json::from_str(text).map(Kind::Resources).map_err(NotJson::Syntax),
-        Some(b'{') => serde_json::from_str(text).map(|members| of_object(&members)).map_err(NotJson::Syntax),
+        Some(b'{') => of_object(text).map_err(NotJson::Syntax),
         Some(_) => match serde_json::from_str::<&RawValue>(text) {
             Ok(_) => Ok(Kind::Other("a single value and no resource of Azure".to_owned())),
             Err(error) => Err(NotJson::Syntax(error)),
@@ -40,19 +44,31 @@ pub(super) fn of(text: &Text) -> Result<Kind<'_>, NotJson> {
     }
 }
 
-fn of_object<'a>(members: &Members<'a>) -> Kind<'a> {
+fn of_object(text: &str) -> Result<Kind<'_>, serde_json::Error> {
+    let members: Members<'_> = serde_json::from_str(text)?;
     let has = |name: &str| members.keys().any(|known| known.eq_ignore_ascii_case(name));
-    if has("apiVersion") && has("kind") && !has("type") {
-        let kind = members.get("kind").map(|kind| kind.get().trim_matches('"')).unwrap_or_default();
-        return Kind::Other(format!(
-            "a Kubernetes {kind}; objects of a cluster are looked at with `podid audit --cluster`"
-        ));
+    let string = |name: &str| members.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let schema = string("$schema").unwrap_or_else(String::new).to_lowercase();
+    if schema.contains("deploymentparameters.json") {
+        return Ok(Kind::Parameters);
+    }
+    if schema.contains("deploymenttemplate.json") || has("contentVersion") && has("resources") {
+        return Ok(Kind::Template);
+    }
+    if (has("type") || has("ResourceType")) && (has("name") || has("ResourceName")) {
+        return Ok(Kind::Resources(vec![serde_json::from_str(text)?]));
+    }
+    if has("apiVersion")
+        && let Some(kind) = string("kind")
+    {
+        let with = "objects of a cluster are looked at with `podid audit --cluster`";
+        return Ok(Kind::Other(format!("a Kubernetes {kind}; {with}")));
     }
     // What ARM answers to a list.
     if let Some(list) = members.get("value")
         && let Ok(resources) = serde_json::from_str(list.get())
     {
-        return Kind::Resources(resources);
+        return Ok(Kind::Resources(resources));
     }
-    Kind::Other("JSON, but neither resources of Azure, nor a template, nor its parameters".to_owned())
+    Ok(Kind::Other("JSON, but neither resources of Azure, nor a template, nor its parameters".to_owned()))
 }

@@ -73,7 +73,8 @@ fn folders() -> anyhow::Result<[Folder; 3]> {
     let definitions = copies("crds");
     // The other policy names MIC's account, which the chart calls after its release.
     let mut policies = copies("policies");
-    policies.retain(|path, _| path.as_os_str() == "identity-fields.yaml");
+    let as_they_are = ["identity-fields.yaml", "optional/identity-users.yaml", "optional/net-raw.yaml"];
+    policies.retain(|path, _| as_they_are.iter().any(|name| path.as_os_str() == *name));
     Ok([
         Folder { path: "deploy", wanted: manifests },
         Folder { path: "charts/podid/crds", wanted: definitions },

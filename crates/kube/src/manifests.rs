@@ -19,6 +19,7 @@ mod yaml;
 
 use serde_json::Value;
 
+pub use policies::{Action, Form, NetRaw};
 pub use yaml::{Unwritable, document};
 
 /// The image of manifests for which nobody has chosen one. Nothing is published, and `.invalid` is
@@ -89,8 +90,31 @@ pub fn all() -> Result<Vec<(&'static str, String)>, Unwritable> {
             yaml::file(&notes::generated(&[]), &policies::writers(&standard))?,
         ),
     ]);
+    files.extend(optional_policies()?);
     files.extend(samples::files(&standard)?);
     Ok(files)
+}
+
+/// Policies that refuse what worked before. Those for pods only warn in these files, as a folder is soon
+/// applied, and they would refuse podid's own agent where it is not in the namespace that they exempt.
+fn optional_policies() -> Result<[(&'static str, String); 5], Unwritable> {
+    let choice = NetRaw { action: Action::Warn, ..NetRaw::default() };
+    let net_raw = |form| choice.below(&notes::generated(&[]), form);
+    Ok([
+        (
+            "policies/optional/identity-users.yaml",
+            yaml::file(&notes::generated(&[notes::USERS]), &policies::users(Action::Deny))?,
+        ),
+        ("policies/optional/net-raw.azure-policy.json", net_raw(Form::AzurePolicy)?),
+        ("policies/optional/net-raw.gatekeeper.yaml", net_raw(Form::Gatekeeper)?),
+        ("policies/optional/net-raw.pod-security.yaml", net_raw(Form::PodSecurity)?),
+        ("policies/optional/net-raw.yaml", net_raw(Form::Admission)?),
+    ])
+}
+
+/// The policies on who may give an identity to pods, as YAML: the author has to have the right to use it.
+pub fn identity_users(action: Action) -> Result<String, Unwritable> {
+    yaml::file(&[notes::USERS], &policies::users(action))
 }
 
 // === impl Install ===

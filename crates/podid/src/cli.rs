@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{adopt, crds, demo, goflags, manifests, mic, nmi};
+use crate::{adopt, crds, demo, goflags, manifests, mic, nmi, policy};
 #[cfg(feature = "lab")]
 use crate::{audit, explain, lab};
 
@@ -35,6 +35,8 @@ enum Command {
     Manifests(manifests::Args),
     /// Bring the definitions of the custom resources in a cluster up to date, which Helm does not
     Crds(crds::Args),
+    /// Print policies that close what podid alone cannot close
+    Policy(policy::Args),
     /// Prepare a cluster that has aad-pod-identity for podid
     Adopt(adopt::Args),
     /// Check that clusters, and what they are made from, are set up right
@@ -70,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Nmi(args) => nmi::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Manifests(args) => manifests::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Adopt(args) => adopt::run(&args),
         Command::Crds(args) => crds::run(&args),
         #[cfg(feature = "lab")]

@@ -32,6 +32,8 @@ mod mic;
 #[cfg(target_os = "linux")]
 mod nmi;
 #[cfg(target_os = "linux")]
+mod policy;
+#[cfg(target_os = "linux")]
 mod taint;
 #[cfg(all(test, target_os = "linux", feature = "lab"))]
 mod written;

@@ -1,5 +1,6 @@
 //! What does someone have to know who applies a file?
 
+use super::policies::{Action, Form, NetRaw};
 use super::{Install, Part, UNSET_IMAGE};
 
 /// First line of every generated file.
@@ -30,6 +31,42 @@ For Cilium 1.16 or newer with eBPF host routing and localRedirectPolicies.enable
 
 /// Said above the samples.
 pub(super) const SAMPLES: &str = "Words in capitals are to be replaced.";
+
+/// Said above the policies on who may give identities to pods.
+pub(super) const USERS: &str = "\
+Whoever writes an identity, binding or exception has to have the right to use what it gives, by RBAC.
+docs/how-to/who-may-grant.md says which rights these are, with examples.";
+
+/// What Pod Security does and does not.
+const POD_SECURITY: &str = "\
+Only the level restricted takes NET_RAW from pods: they must drop ALL. It asks for more than that: docs/how-to/close-net-raw.md.
+With kubectl: kubectl label namespace NAMESPACE pod-security.kubernetes.io/enforce=restricted";
+
+/// What Gatekeeper does not see.
+const GATEKEEPER: &str = "\
+Needs the templates K8sPSPCapabilities, K8sPSPPrivilegedContainer and K8sPSPHostNetworkingPorts of Gatekeeper's library.
+They pass over updates, and with them over containers for debugging (kubectl debug): only the API server's own policy
+sees those (podid policy net-raw --for vap).";
+
+/// The notes above a policy on pods that could take a neighbour's address.
+pub(super) fn net_raw(choice: &NetRaw, form: Form) -> Vec<String> {
+    let mut notes = Vec::new();
+    if choice.action != Action::Deny {
+        notes.push("REFUSES NOTHING YET: it only reports. Print it with --action deny once nothing is reported any more.".to_owned());
+    }
+    if form != Form::PodSecurity {
+        notes.push(format!(
+            "Left alone are the namespaces {}. podid's own has to be among them: its agent is on the host's network.",
+            choice.left_alone().join(", ")
+        ));
+    }
+    match form {
+        Form::Gatekeeper => notes.push(GATEKEEPER.to_owned()),
+        Form::PodSecurity => notes.push(POD_SECURITY.to_owned()),
+        Form::AzurePolicy | Form::Admission => {}
+    }
+    notes
+}
 
 /// The notes above `part`.
 pub(super) fn of(install: &Install, part: Part) -> Vec<&'static str> {

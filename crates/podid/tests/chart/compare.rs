@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use podid_kube::manifests::{self, Install};
+use podid_kube::manifests::{self, Action, Form, Install, NetRaw};
 use serde_json::Value;
 
 use crate::difference::{Leaves, between, index, leaves};
@@ -164,4 +164,29 @@ fn managed_mode_is_what_rust_generates() {
         "--set=policies.identityFields.enabled=false",
     ]);
     assert_same(generated(install().managed().unwrap()), leaves(&chart), &[&MANAGED, &NMI]);
+}
+
+#[test]
+fn the_policies_that_are_off_by_default_are_what_rust_generates() {
+    let Some(helm) = Helm::find_or_skip("the_policies_that_are_off_by_default_are_what_rust_generates")
+    else {
+        return;
+    };
+    let everything_else = helm.objects(&[]);
+    for (action, value) in [(Action::Deny, "Deny"), (Action::Warn, "Warn"), (Action::Audit, "Audit")] {
+        let choice =
+            NetRaw { podid: NAMESPACE.into(), exempt: vec!["mesh".into()], action, ..NetRaw::default() };
+        let mut plain = choice.objects(Form::Admission);
+        plain.extend(documents(&manifests::identity_users(action).unwrap()));
+        let mut chart = helm.objects(&[
+            "--set=policies.netRaw.enabled=true",
+            "--set=policies.netRaw.exemptNamespaces={mesh,kube-system}",
+            &format!("--set=policies.netRaw.action={value}"),
+            "--set=policies.identityUsers.enabled=true",
+            &format!("--set=policies.identityUsers.action={value}"),
+        ]);
+        chart.retain(|name, _| !everything_else.contains_key(name));
+        assert_eq!(chart.len(), 8);
+        assert_same(generated(plain), leaves(&chart), &[]);
+    }
 }

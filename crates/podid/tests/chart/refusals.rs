@@ -20,6 +20,11 @@ const REFUSED: &[(&[&str], &str)] = &[
         &["--set=nmi.startupTaint=podid.dev/starting:NoSchedule"],
         "'/nmi/startupTaint': 'podid.dev/starting:NoSch",
     ),
+    (
+        &["--set=policies.netRaw.action=deny"],
+        "'/policies/netRaw/action': value must be one of 'Deny', 'Warn'",
+    ),
+    (&["--set=policies.netRaw.exemptNamespaces={Mesh}"], "'Mesh' does not match pattern"),
     (&["--set=image.repository=REGISTRY/podid"], "image.repository REGISTRY/podid has capitals"),
     (&["--set=image.digest=abc"], "'/image/digest': 'abc' does not match pattern"),
     (

@@ -16,13 +16,15 @@ const FILES: [&str; 6] = [
     "demo/demo.yaml",
 ];
 /// What is instead of, or beside, another of them.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 10] = [
     "infra/noazurejson/deployment-rbac.yaml",
     "infra/managed-mode-deployment.yaml",
     "demo/aadpodidentity.yaml",
     "demo/aadpodidentity-secret.yaml",
     "demo/aadpodidentity-certificate.yaml",
     "demo/aadpodidentitybinding.yaml",
+    "policies/optional/identity-users.yaml",
+    "policies/optional/net-raw.yaml",
     "crds/azureidentity.yaml",
     "crds/azureassignedidentity.yaml",
 ];
@@ -163,6 +165,54 @@ fn manifests_are_printed_as_asked_for() {
         for part in parts {
             let (part, wanted) = part.strip_prefix('!').map_or((*part, true), |part| (part, false));
             assert_eq!(text.contains(part), wanted, "{arguments:?}: {part}");
+        }
+    }
+}
+
+/// Arguments, exit code and what is (or, after `!`, is not) printed.
+#[test]
+fn policies_are_printed_as_asked_for() {
+    let cases: [(&[&str], i32, &[&str]); 15] = [
+        (&["net-raw", "--for=vap"], 0, &["- Deny", "- kube-system\n        - podid\n", "!REFUSES NOTHING"]),
+        (&["net-raw", "--for=vap", "--action=Warn"], 0, &["REFUSES NOTHING YET", "- Warn", "!- Deny"]),
+        (&["net-raw", "--for=vap", "-n", "default"], 0, &["namespaces kube-system, default."]),
+        (
+            &["net-raw", "--for=gatekeeper", "--exempt-namespace=mesh,more", "--action=audit"],
+            0,
+            &[
+                "kind: K8sPSPCapabilities",
+                "enforcementAction: dryrun",
+                "- mesh\n    - more\n",
+                "kubectl debug",
+            ],
+        ),
+        (&["net-raw", "--for=azure-policy"], 0, &["{\n", "\"value\": \"Deny\"", "azure-arc", "!#"]),
+        (&["net-raw", "--for=azure-policy", "--action=warn"], 0, &["\"value\": \"Audit\"", "\"warn\""]),
+        (
+            &["net-raw", "--for=psa", "--in-namespace=a,b"],
+            0,
+            &["/enforce: restricted", "name: a\n", "name: b\n"],
+        ),
+        (&["net-raw", "--for=psa", "--action=audit"], 0, &["/audit: restricted", "name: NAMESPACE\n"]),
+        (
+            &["net-raw", "--for=psa", "--in-namespace=podid"],
+            2,
+            &["podid: namespace podid cannot be restricted"],
+        ),
+        (&["net-raw", "--for=psa", "--exempt-namespace=a"], 2, &["only the namespaces of --in-namespace"]),
+        (&["net-raw", "--for=vap", "--in-namespace=a"], 2, &["--in-namespace is for --for psa only"]),
+        (&["net-raw", "--for=vap", "-n", "No_Name"], 2, &["no namespace can have this name"]),
+        (&["net-raw"], 2, &["--for <READER>"]),
+        (&["bindings"], 0, &["podid-binding-users", "- Deny", "docs/how-to/who-may-grant.md"]),
+        (&["bindings", "--action=warn"], 0, &["- Warn", "!- Deny"]),
+    ];
+    for (arguments, code, parts) in cases {
+        let output = podid_as(Path::new("/nowhere"), &[&["policy"], arguments].concat());
+        assert_eq!(output.code, Some(code), "{output:?}");
+        let text = if code == 0 { &output.stdout } else { &output.stderr };
+        for part in parts {
+            let (part, wanted) = part.strip_prefix('!').map_or((*part, true), |part| (part, false));
+            assert_eq!(text.contains(part), wanted, "{arguments:?}: {part}\n{text}");
         }
     }
 }

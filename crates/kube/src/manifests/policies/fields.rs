@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Policy, Rule};
+use super::{On, Policy, Rule};
 
 /// A GUID, or a domain name: nothing that leaves its segment of an authority's URL (W-03).
 const TENANT: &str = "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\.)+[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)$";
@@ -66,7 +66,7 @@ pub(super) fn identity() -> Vec<Value> {
     ];
     bound(&Policy {
         name: "podid-identity-fields",
-        resource: "azureidentities",
+        on: vec![On::ours("azureidentities")],
         conditions: &NOT_GOING,
         variables,
         rules,
@@ -87,7 +87,7 @@ pub(super) fn binding() -> Vec<Value> {
     ];
     bound(&Policy {
         name: "podid-binding-fields",
-        resource: "azureidentitybindings",
+        on: vec![On::ours("azureidentitybindings")],
         conditions: &NOT_GOING,
         variables: Vec::new(),
         rules,
@@ -102,7 +102,7 @@ pub(super) fn exception() -> Vec<Value> {
     )];
     bound(&Policy {
         name: "podid-exception-fields",
-        resource: "azurepodidentityexceptions",
+        on: vec![On::ours("azurepodidentityexceptions")],
         conditions: &NOT_GOING,
         variables: Vec::new(),
         rules,

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::{Policy, Rule};
+use super::{On, Policy, Rule, quoted};
 use crate::manifests::Install;
 use crate::manifests::rbac::account_name;
 
@@ -26,7 +26,7 @@ pub(super) fn objects(install: &Install) -> Vec<Value> {
     ))));
     let policy = Policy {
         name: "podid-assignment-writers",
-        resource: "azureassignedidentities",
+        on: vec![On::ours("azureassignedidentities")],
         conditions: &[],
         variables: vec![
             ("isWriter", format!("request.userInfo.username in [{listed}]")),
@@ -38,9 +38,4 @@ pub(super) fn objects(install: &Install) -> Vec<Value> {
         rules: vec![rule],
     };
     vec![policy.object(), policy.bound("", &["CREATE", "UPDATE"], &["Deny", "Audit"])]
-}
-
-/// A CEL text.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }

@@ -76,8 +76,11 @@ fn every_object_has_only_fields_that_its_kind_has() {
                 "AzureIdentityBinding" => assert_known::<AzureIdentityBinding>(&object),
                 "AzurePodIdentityException" => assert_known::<AzurePodIdentityException>(&object),
                 // Not of Kubernetes; tests of their own say what they hold.
-                "K8sPSPCapabilities" | "K8sPSPPrivilegedContainer" | "K8sPSPHostNetworkingPorts" => {}
-                "CiliumLocalRedirectPolicy" | "CiliumClusterwideNetworkPolicy" => {}
+                "CiliumLocalRedirectPolicy"
+                | "CiliumClusterwideNetworkPolicy"
+                | "K8sPSPCapabilities"
+                | "K8sPSPPrivilegedContainer"
+                | "K8sPSPHostNetworkingPorts" => {}
                 other => unreachable!("{other} in {path}"),
             }
         }

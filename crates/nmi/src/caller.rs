@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::lookup::Lookup;
-use crate::neighbour::{Neighbours, Verdict};
+use crate::neighbour::{Neighbours, Standing, Verdict};
 use crate::snapshot::{Owner, Resident, Snapshot};
 
 /// How long a watch may lag behind a pod that already asks.
@@ -33,6 +33,8 @@ pub(crate) struct Found {
     pub(crate) resident: Arc<Resident>,
     /// Whether the watch does not know it, only the API.
     pub(crate) by_lookup: bool,
+    /// What the neighbours said of its address then ([`Neighbours::version`]).
+    pub(crate) version: u64,
 }
 
 /// Finds the pod at `address`.
@@ -45,10 +47,10 @@ pub(crate) async fn find(
     // A dual-stack listener sees IPv4 pods under mapped addresses.
     let address = address.to_canonical();
     if snapshots.borrow().complete
-        && neighbours.doubt(address).is_none()
         && let Owner::One(resident) = snapshots.borrow_and_update().owner(address)
+        && let Standing::Sure(version) = neighbours.standing(address, &resident.pod.uid)
     {
-        return Ok(Found { resident, by_lookup: false });
+        return Ok(Found { resident, by_lookup: false, version });
     }
     Box::pin(search(address, snapshots, lookup, neighbours)).await
 }
@@ -63,21 +65,28 @@ async fn search(
     in_step(snapshots).await?;
     let lagging = Instant::now() + LAG;
     for _ in 0..ATTEMPTS {
-        // Before the snapshot is read, so that what it says is not older than what is doubted.
-        let doubt = neighbours.doubt(address);
-        let since = doubt.and_then(|doubt| doubt.since);
-        let found = if let Some(resident) = known(address, snapshots, lagging).await {
-            if let Some(since) = since {
-                confirm(&resident, address, since, lookup).await?;
-            }
-            Found { resident, by_lookup: false }
-        } else {
-            Found { resident: ask(address, since, lookup).await?, by_lookup: true }
+        // Before the question, so that its answer is not older than what is doubted.
+        let asked_after = neighbours.doubt(address);
+        let since = asked_after.and_then(|doubt| doubt.since);
+        let (resident, by_lookup) = match known(address, snapshots, lagging).await {
+            Some(resident) => (resident, false),
+            None => (ask(address, since, lookup).await?, true),
         };
-        let Some(doubt) = doubt else { return Ok(found) };
-        let port = reached(&found.resident, address, neighbours).await?;
-        if neighbours.settle(address, doubt, port) {
-            return Ok(found);
+        let doubt = match neighbours.standing(address, &resident.pod.uid) {
+            Standing::Sure(version) => return Ok(Found { resident, by_lookup, version }),
+            Standing::Doubted(doubt) => doubt,
+        };
+        match doubt.since {
+            Some(since) if !by_lookup => {
+                confirm(&resident, address, &*ask(address, Some(since), lookup).await?)?;
+            }
+            Some(_) if asked_after != Some(doubt) => continue,
+            Some(_) => confirm(&resident, address, &resident)?,
+            None => {}
+        }
+        let port = reached(&resident, address, neighbours).await?;
+        if let Standing::Sure(version) = neighbours.settle(address, doubt, &resident.pod.uid, port) {
+            return Ok(Found { resident, by_lookup, version });
         }
         // Something changed while it was looked at.
     }
@@ -105,13 +114,7 @@ async fn known(
 }
 
 /// Makes sure that the API names the pod that the watch names, after its address has changed its neighbour.
-async fn confirm(
-    resident: &Resident,
-    address: IpAddr,
-    since: Instant,
-    lookup: &Lookup,
-) -> Result<(), Refusal> {
-    let live = ask(address, Some(since), lookup).await?;
+fn confirm(resident: &Resident, address: IpAddr, live: &Resident) -> Result<(), Refusal> {
     // The address of a pod that is going may be another's although nobody has said so yet.
     if live.pod.uid == resident.pod.uid && !live.pod.terminating {
         return Ok(());

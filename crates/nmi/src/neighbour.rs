@@ -21,9 +21,12 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use podid_core::ids::Uid;
+use tokio::time::Instant;
+
 pub use follow::Follower;
-pub use memory::Doubt;
 use memory::Memory;
+pub use memory::{Doubt, Standing};
 use path::Surveyor;
 pub use verdict::{Astray, Verdict};
 
@@ -61,6 +64,16 @@ impl Neighbours {
         self.lock().doubt(address)
     }
 
+    /// Whether the pod `owner` was found to have `address`, and nothing has happened since.
+    pub fn standing(&self, address: IpAddr, owner: &Uid) -> Standing {
+        self.lock().standing(address, owner, Instant::now())
+    }
+
+    /// The number in [`Standing::Sure`], as it is now.
+    pub fn version(&self, address: IpAddr) -> u64 {
+        self.lock().version(address)
+    }
+
     /// Whom answers to `address` would reach now. An error says that the kernel could not be asked.
     pub async fn survey(&self, address: IpAddr) -> io::Result<Verdict> {
         #[cfg(test)]
@@ -74,10 +87,10 @@ impl Neighbours {
         Ok(verdict)
     }
 
-    /// What is known of `address` was confirmed after this doubt arose, and answers leave a bridge at `port`.
-    /// Whether that is still so.
-    pub fn settle(&self, address: IpAddr, doubt: Doubt, port: Option<u32>) -> bool {
-        self.lock().settle(address, doubt, port)
+    /// The pod `owner` was found to have `address` after this doubt arose, and answers leave a bridge at `port`.
+    /// What may be said now.
+    pub fn settle(&self, address: IpAddr, doubt: Doubt, owner: &Uid, port: Option<u32>) -> Standing {
+        self.lock().settle(address, doubt, owner, port)
     }
 
     /// As if packets for `address` went to another hardware address from now on.
@@ -85,7 +98,7 @@ impl Neighbours {
     pub(crate) fn moved(&self, address: IpAddr) {
         for hardware in [vec![1], vec![2]] {
             let place = memory::Place { link: 1, hardware };
-            self.change(|memory| memory.seen(address, place, tokio::time::Instant::now()));
+            self.change(|memory| memory.seen(address, place, Instant::now()));
         }
     }
 

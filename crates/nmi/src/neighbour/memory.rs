@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
+use podid_core::ids::Uid;
 use tokio::time::Instant;
 
 /// How many addresses are remembered, of which the kernel's own table holds about a thousand.
@@ -25,6 +26,18 @@ pub struct Doubt {
     number: u64,
 }
 
+/// Of an address that nobody has met.
+const NEVER_LOOKED_AT: Doubt = Doubt { since: None, number: 0 };
+
+/// What may be said of an address and the pod that is said to have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The pod was found to have it, and nothing has happened since: the number changes with every change.
+    Sure(u64),
+    /// That has to be confirmed.
+    Doubted(Doubt),
+}
+
 /// Everything that was seen.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -42,6 +55,10 @@ struct Seen {
     port: Option<u32>,
     /// Whether the kernel still has it. It forgets neighbours that are silent; we do not.
     present: bool,
+    /// Number of the last change.
+    number: u64,
+    /// The pod that was found to have it last.
+    owner: Option<Uid>,
     doubt: Option<Doubt>,
 }
 
@@ -64,8 +81,10 @@ impl Memory {
             before.place.is_some() || before.doubt.is_some_and(|doubt| doubt.since.is_some())
         });
         let doubt = Some(Doubt { since: changed.then_some(now), number });
-        self.seen.insert(address, Seen { place: Some(place), port: None, present: true, doubt });
-        if let Some(before) = before.and_then(|before| before.place) {
+        let (before, owner) = before.map_or((None, None), |before| (before.place, before.owner));
+        self.seen
+            .insert(address, Seen { place: Some(place), port: None, present: true, number, owner, doubt });
+        if let Some(before) = before {
             self.leave(address, &before);
         }
         self.keep_few();
@@ -116,35 +135,64 @@ impl Memory {
         self.seen.get(&address).is_some_and(|seen| seen.place.is_some())
     }
 
-    /// What nobody has looked at is doubtful, too.
+    /// What is to be confirmed before anybody is believed to have `address`. What nobody has looked at is doubtful,
+    /// too.
     pub(super) fn doubt(&self, address: IpAddr) -> Option<Doubt> {
-        self.seen.get(&address).map_or(Some(Doubt { since: None, number: 0 }), |seen| seen.doubt)
+        self.seen.get(&address).map_or(Some(NEVER_LOOKED_AT), |seen| seen.doubt)
     }
 
-    /// Ends `doubt`, unless something changed after it arose; whether there is none any more. Packets for
-    /// `address` leave the bridge at `port`, if there is one.
-    pub(super) fn settle(&mut self, address: IpAddr, doubt: Doubt, port: Option<u32>) -> bool {
+    /// Whether `owner` was found to have `address`. Where another pod was, whoever says this one may be behind.
+    pub(super) fn standing(&mut self, address: IpAddr, owner: &Uid, now: Instant) -> Standing {
+        let Some(seen) = self.seen.get(&address) else { return Standing::Doubted(NEVER_LOOKED_AT) };
+        match seen.doubt {
+            Some(doubt) => Standing::Doubted(doubt),
+            None if seen.owner.as_ref() == Some(owner) => Standing::Sure(seen.number),
+            None => Standing::Doubted(self.cast_doubt(address, now)),
+        }
+    }
+
+    /// The number of the last change of `address`.
+    pub(super) fn version(&self, address: IpAddr) -> u64 {
+        self.seen.get(&address).map_or(0, |seen| seen.number)
+    }
+
+    /// Ends `doubt`, unless something changed after it arose: `owner` has `address`, and packets for it leave the
+    /// bridge at `port`, if there is one.
+    pub(super) fn settle(
+        &mut self,
+        address: IpAddr,
+        doubt: Doubt,
+        owner: &Uid,
+        port: Option<u32>,
+    ) -> Standing {
         match self.seen.get_mut(&address) {
             Some(seen) if seen.doubt == Some(doubt) => {
                 seen.doubt = None;
+                seen.owner = Some(owner.clone());
                 seen.port = port;
+                Standing::Sure(seen.number)
             }
-            Some(seen) => return seen.doubt.is_none(),
-            None if doubt.number == 0 => {
-                self.seen.insert(address, Seen { place: None, port, present: false, doubt: None });
+            None if doubt == NEVER_LOOKED_AT => {
+                let owner = Some(owner.clone());
+                let seen = Seen { place: None, port, present: false, number: 0, owner, doubt: None };
+                self.seen.insert(address, seen);
                 self.keep_few();
+                Standing::Sure(0)
             }
-            // Forgotten meanwhile.
-            None => return false,
+            Some(Seen { doubt: None, owner: Some(known), number, .. }) if known == owner => {
+                Standing::Sure(*number)
+            }
+            _ => Standing::Doubted(doubt),
         }
-        true
     }
 
-    fn cast_doubt(&mut self, address: IpAddr, now: Instant) {
-        let number = self.next();
+    fn cast_doubt(&mut self, address: IpAddr, now: Instant) -> Doubt {
+        let doubt = Doubt { since: Some(now), number: self.next() };
         if let Some(seen) = self.seen.get_mut(&address) {
-            seen.doubt = Some(Doubt { since: Some(now), number });
+            seen.number = doubt.number;
+            seen.doubt = Some(doubt);
         }
+        doubt
     }
 
     fn next(&mut self) -> u64 {
@@ -183,14 +231,20 @@ impl Memory {
 mod tests {
     use super::*;
 
-    const NEVER_LOOKED_AT: Option<Doubt> = Some(Doubt { since: None, number: 0 });
-
     fn place(link: u32, last: u8) -> Place {
         Place { link, hardware: vec![2, 0, 0, 0, 0, last] }
     }
 
     fn address(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])
+    }
+
+    fn web() -> Uid {
+        Uid::new("web")
+    }
+
+    fn sure(standing: Standing) -> bool {
+        matches!(standing, Standing::Sure(_))
     }
 
     fn changed(memory: &Memory, last: u8) -> bool {
@@ -200,14 +254,14 @@ mod tests {
     /// Looked at, and found good.
     fn look(memory: &mut Memory, last: u8, port: Option<u32>) {
         let doubt = memory.doubt(address(last)).unwrap();
-        assert!(memory.settle(address(last), doubt, port));
+        assert!(sure(memory.settle(address(last), doubt, &web(), port)));
         assert_eq!(memory.doubt(address(last)), None);
     }
 
     #[test]
     fn everybody_is_looked_at_once_and_the_same_again_raises_no_doubt() {
         let (mut memory, now) = (Memory::default(), Instant::now());
-        assert_eq!(memory.doubt(address(1)), NEVER_LOOKED_AT);
+        assert_eq!(memory.doubt(address(1)), Some(NEVER_LOOKED_AT));
         memory.seen(address(1), place(1, 1), now);
         assert!(memory.doubt(address(1)).is_some() && !changed(&memory, 1));
         look(&mut memory, 1, None);
@@ -276,14 +330,29 @@ mod tests {
         let (mut memory, now) = (Memory::default(), Instant::now());
         let unseen = memory.doubt(address(1)).unwrap();
         memory.seen(address(1), place(1, 1), now);
-        assert!(!memory.settle(address(1), unseen, None));
+        assert!(!sure(memory.settle(address(1), unseen, &web(), None)));
         memory.seen(address(1), place(1, 2), now);
         let first = memory.doubt(address(1)).unwrap();
         memory.seen(address(1), place(1, 3), now);
-        assert!(!memory.settle(address(1), first, None));
+        assert!(!sure(memory.settle(address(1), first, &web(), None)));
         let second = memory.doubt(address(1)).unwrap();
-        assert!(memory.settle(address(1), second, None));
+        assert!(sure(memory.settle(address(1), second, &web(), None)));
         assert_eq!(memory.doubt(address(1)), None);
+    }
+
+    #[test]
+    fn whoever_names_another_pod_than_the_one_that_was_found_is_not_believed_at_once() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        memory.seen(address(1), place(1, 1), now);
+        look(&mut memory, 1, None);
+        let before = memory.standing(address(1), &web(), now);
+        assert!(sure(before));
+        let Standing::Doubted(doubt) = memory.standing(address(1), &Uid::new("job"), now) else { panic!() };
+        assert!(doubt.since.is_some() && !sure(memory.standing(address(1), &web(), now)));
+        let after = memory.settle(address(1), doubt, &Uid::new("job"), None);
+        assert!(sure(after) && after != before, "{before:?} {after:?}");
+        // Who confirmed the other one meanwhile confirmed something else.
+        assert!(!sure(memory.settle(address(1), doubt, &web(), None)));
     }
 
     #[test]
@@ -318,7 +387,8 @@ mod tests {
             memory.seen(address, place(1, 1), now);
             memory.seen(address, place(number, 2), now);
             memory.lost(address);
-            memory.settle(IpAddr::from((number | 0x0b00_0000).to_be_bytes()), NEVER_LOOKED_AT.unwrap(), None);
+            let address = IpAddr::from((number | 0x0b00_0000).to_be_bytes());
+            memory.settle(address, NEVER_LOOKED_AT, &web(), None);
         }
         assert!(memory.seen.len() <= MOST && memory.at.len() <= MOST);
     }

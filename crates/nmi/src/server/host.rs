@@ -41,7 +41,7 @@ impl Server {
             ));
         };
         record.pod(&resident);
-        let found = Found { resident, by_lookup: false };
+        let found = Found { resident, by_lookup: false, version: 0 };
         match self.decide(Manner::Host, found, wanted, &mut record).await {
             Decided::Token(reply) => {
                 record.end(reply.status().as_u16(), Outcome::Served);

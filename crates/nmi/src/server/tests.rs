@@ -6,6 +6,7 @@ mod counts;
 mod entra;
 mod errors;
 mod holds;
+mod order;
 mod outage;
 mod pace;
 mod pass_through;

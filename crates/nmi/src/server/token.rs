@@ -108,7 +108,7 @@ impl Server {
     /// Makes sure that nothing has happened to the caller's address while it was held.
     pub(super) async fn reaches(&mut self, manner: Manner, found: &Found) -> Result<(), Refusal> {
         let Manner::Guest(peer) = manner else { return Ok(()) };
-        if self.parts.neighbours.doubt(peer.to_canonical()).is_none() {
+        if self.parts.neighbours.version(peer.to_canonical()) == found.version {
             return Ok(());
         }
         let now = Box::pin(self.caller(peer)).await?;
@@ -278,7 +278,7 @@ pub(super) fn still(manner: Manner, found: Found, snapshot: &Snapshot) -> Result
     };
     match now {
         Some(resident) if resident.pod.uid == found.resident.pod.uid => {
-            Ok(Found { resident, by_lookup: false })
+            Ok(Found { resident, by_lookup: false, version: found.version })
         }
         _ => Err(gone(&found)),
     }

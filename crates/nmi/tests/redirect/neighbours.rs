@@ -1,8 +1,10 @@
 //! Is it noticed when an address leads to another pod than the one that was given it?
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU8, Ordering};
 
-use podid_nmi::neighbour::{Astray, Neighbours, Verdict};
+use podid_core::ids::Uid;
+use podid_nmi::neighbour::{Astray, Neighbours, Standing, Verdict};
 
 use crate::agent::{Agent, follow_neighbours, runtime};
 use crate::cases::until;
@@ -34,8 +36,17 @@ impl Looked for Neighbours {
             panic!("{address}: {:?}", self.verdict(address))
         };
         let doubt = self.doubt(address).expect("never looked at");
-        assert!(self.settle(address, doubt, port));
+        let standing = self.settle(address, doubt, &Uid::new(address.to_string()), port);
+        assert!(matches!(standing, Standing::Sure(_)), "{standing:?}");
     }
+}
+
+/// Waits until everything that the kernel has told so far has been taken in: it tells in order.
+fn caught_up(world: &World, neighbours: &Neighbours) {
+    static MARKS: AtomicU8 = AtomicU8::new(0);
+    let mark = Ipv4Addr::new(10, 250, 0, MARKS.fetch_add(1, Ordering::SeqCst));
+    world.mark(mark);
+    until(|| neighbours.knows(mark.into()), || "the notices are read".to_owned());
 }
 
 /// A node with two pods behind its bridge, all of whom have been met.
@@ -47,8 +58,9 @@ fn two_neighbours() -> (World, Namespace, Neighbours, Agent) {
     let beside = world.beside();
     assert_eq!(world.heard_by_pods(), nmi_heard());
     assert_eq!(beside.call(METADATA), Some(format!("nmi {BESIDE}")));
+    caught_up(&world, &neighbours);
     for address in [ROUTED, BRIDGED, BESIDE] {
-        until(|| neighbours.knows(address.into()), || format!("{address} is known"));
+        assert!(neighbours.knows(address.into()), "{address}");
         neighbours.trust(address);
     }
     (world, beside, neighbours, agent)
@@ -65,7 +77,8 @@ pub(crate) fn claimed() {
         Some(format!("nmi {BRIDGED}")),
         "its address is all that we are told"
     );
-    until(|| neighbours.changed(BRIDGED), || "the claimed address is doubted".to_owned());
+    caught_up(&world, &neighbours);
+    assert!(neighbours.changed(BRIDGED));
     assert_eq!(neighbours.verdict(BRIDGED), Verdict::Astray(Astray::Twice));
     // With the right to make up packets only (NET_RAW) its own namespace does not have the address.
     beside.leave_address(BRIDGED);
@@ -75,26 +88,34 @@ pub(crate) fn claimed() {
     assert!(!neighbours.changed(BESIDE) && !neighbours.changed(ROUTED));
     // When the owner speaks again it is as before.
     world.redirect_bridged_to(&hardware_address(&world.bridged, "eth0"));
-    until(|| neighbours.verdict(BRIDGED) != Verdict::Astray(Astray::Elsewhere), || "it is over".to_owned());
+    assert_eq!(world.heard_by_pods(), nmi_heard());
+    caught_up(&world, &neighbours);
     neighbours.trust(BRIDGED);
     assert_eq!(world.heard_by_pods(), nmi_heard());
+    caught_up(&world, &neighbours);
     assert_eq!(neighbours.doubt(BRIDGED.into()), None);
 }
 
 pub(crate) fn disguised() {
     let (world, beside, neighbours, _agent) = two_neighbours();
     beside.take_hardware(hardware_address(&world.bridged, "eth0"));
-    // Whatever it sends now teaches the bridge that the hardware address is at its port.
-    drop(beside.call(METADATA));
-    until(|| neighbours.changed(BRIDGED), || "the address behind it is doubted".to_owned());
-    assert_eq!(neighbours.verdict(BRIDGED), Verdict::Astray(Astray::Elsewhere));
-    assert!(!neighbours.changed(ROUTED));
+    // Whatever it sends teaches the bridge that the hardware address is at its port, until the other one speaks.
+    until(
+        || {
+            beside.meets_silence(METADATA);
+            neighbours.verdict(BRIDGED) == Verdict::Astray(Astray::Elsewhere)
+        },
+        || "the address leads to the wrong pod".to_owned(),
+    );
+    caught_up(&world, &neighbours);
+    assert!(neighbours.changed(BRIDGED) && !neighbours.changed(ROUTED));
 }
 
 pub(crate) fn flooded() {
     let (world, _beside, neighbours, _agent) = two_neighbours();
     world.redirect_bridged_to(&[2, 0, 0, 0, 0, 99]);
-    until(|| neighbours.changed(BRIDGED), || "the address is doubted".to_owned());
+    caught_up(&world, &neighbours);
+    assert!(neighbours.changed(BRIDGED));
     assert_eq!(neighbours.verdict(BRIDGED), Verdict::Astray(Astray::Everywhere));
 }
 
@@ -104,13 +125,15 @@ pub(crate) fn ipv6() {
     world.give_routed_pod_ipv6();
     assert_eq!(neighbours.verdict(ROUTED_IPV6), Verdict::Good(None));
     world.learn_ipv6(ROUTED_IPV6, &[2, 0, 0, 0, 0, 1]);
-    until(|| neighbours.knows(ROUTED_IPV6.into()), || "the IPv6 address is known".to_owned());
+    caught_up(&world, &neighbours);
+    assert!(neighbours.knows(ROUTED_IPV6.into()));
     neighbours.trust(ROUTED_IPV6);
     world.learn_ipv6(ROUTED_IPV6, &[2, 0, 0, 0, 0, 2]);
-    until(|| neighbours.changed(ROUTED_IPV6), || "the IPv6 address is doubted".to_owned());
+    caught_up(&world, &neighbours);
+    assert!(neighbours.changed(ROUTED_IPV6));
     // The link belongs to a pod that was never given this one.
-    let foreign = ROUTED_IPV6.to_bits() + 1;
-    assert_eq!(neighbours.verdict(std::net::Ipv6Addr::from(foreign)), Verdict::Astray(Astray::Elsewhere));
+    let foreign = Ipv6Addr::from(ROUTED_IPV6.to_bits() + 1);
+    assert_eq!(neighbours.verdict(foreign), Verdict::Astray(Astray::Elsewhere));
 }
 
 pub(crate) fn moved_address() {
@@ -119,8 +142,8 @@ pub(crate) fn moved_address() {
     let _agent = Agent::start(&world.node).expect("installed");
     let neighbours = follow_neighbours(&world.node);
     assert_eq!(world.heard_by_pods(), nmi_heard());
+    caught_up(&world, &neighbours);
     for address in [ROUTED, BRIDGED] {
-        until(|| neighbours.knows(address.into()), || format!("{address} is known"));
         assert!(
             neighbours.doubt(address.into()).is_some() && !neighbours.changed(address),
             "never looked at"
@@ -134,10 +157,12 @@ pub(crate) fn moved_address() {
         Some(format!("nmi {BRIDGED}")),
         "its address is all that we are told"
     );
-    until(|| neighbours.changed(BRIDGED), || "the reused address is doubted".to_owned());
+    caught_up(&world, &neighbours);
+    assert!(neighbours.changed(BRIDGED) && !neighbours.changed(ROUTED));
     neighbours.trust(BRIDGED);
     assert_eq!(successor.call(METADATA), Some(format!("nmi {BRIDGED}")));
     assert_eq!(world.routed.call(METADATA), Some(format!("nmi {ROUTED}")));
+    caught_up(&world, &neighbours);
     for address in [ROUTED, BRIDGED] {
         assert_eq!(neighbours.doubt(address.into()), None, "the same neighbour again");
     }
@@ -150,12 +175,13 @@ pub(crate) fn link_gone() {
     assert_eq!(world.heard_by_pods(), nmi_heard());
     // What the kernel knew before is known, too.
     let neighbours = follow_neighbours(&world.node);
+    caught_up(&world, &neighbours);
     for address in [ROUTED, BRIDGED] {
-        until(|| neighbours.knows(address.into()), || format!("{address} is known"));
         neighbours.trust(address);
     }
     world.unplug_routed();
-    until(|| neighbours.changed(ROUTED), || "the routed address is doubted".to_owned());
+    caught_up(&world, &neighbours);
+    assert!(neighbours.changed(ROUTED));
     assert_eq!(world.bridged.call(METADATA), Some(format!("nmi {BRIDGED}")));
     assert_eq!(neighbours.doubt(BRIDGED.into()), None);
 }

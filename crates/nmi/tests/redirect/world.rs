@@ -264,6 +264,15 @@ impl World {
         self.routed.configure(async |links| ipv6(links, "eth0", ROUTED_IPV6).await);
     }
 
+    /// Writes down that there is a neighbour with this address.
+    pub(crate) fn mark(&self, address: Ipv4Addr) {
+        self.node.configure(async |links| {
+            let link = index(links, "uplink").await;
+            let neighbour = links.neighbours().add(link, IpAddr::V4(address)).link_layer_address(&[2; 6]);
+            neighbour.execute().await.expect("neighbour");
+        });
+    }
+
     /// Writes down where packets for an IPv6 address of the routed pod go.
     pub(crate) fn learn_ipv6(&self, address: Ipv6Addr, hardware: &[u8]) {
         self.node.configure(async |links| {

@@ -78,6 +78,10 @@ impl Cluster {
         let _ = self.pods.send(Change::Applied(Arc::new(pod)));
     }
 
+    pub(crate) fn tell_of_pod(&self, change: Change<Pod>) {
+        let _ = self.pods.send(change);
+    }
+
     pub(crate) fn remove_pod(&self, id: ObjectRef) {
         let _ = self.pods.send(Change::Gone(id));
     }

@@ -29,6 +29,7 @@ use serde::Deserialize;
 use self::call::{Body, Call};
 pub use self::error::Error;
 pub use self::operation::Operation;
+pub use self::pace::BudgetLeft;
 use self::pace::{Bucket, Family, Pace, Verb};
 use crate::cloud::Cloud;
 use crate::credential::Credential;
@@ -95,6 +96,11 @@ impl Arm {
     pub fn with_settings(http: Client, cloud: &Cloud, credential: Credential, settings: Settings) -> Self {
         let endpoint = cloud.endpoints.resource_manager.clone();
         Self { inner: Arc::new(Inner { http, endpoint, credential, pace: Pace::new(), settings }) }
+    }
+
+    /// What is left of ARM's budgets of requests, as far as this client knows: others may spend from them, too.
+    pub fn budgets_left(&self) -> [BudgetLeft; 5] {
+        self.inner.pace.left()
     }
 
     /// Reads the identities of `target`.

@@ -53,6 +53,11 @@ impl<K: Ord> Budget<K> {
     pub fn bucket(&mut self, key: K, rate: Rate, now: Duration) -> &mut Bucket {
         self.buckets.entry(key).or_insert_with(|| Bucket::new(rate, now))
     }
+
+    /// All buckets that were met.
+    pub fn buckets(&self) -> impl Iterator<Item = (&K, &Bucket)> {
+        self.buckets.iter()
+    }
 }
 
 impl<K: Ord> Default for Budget<K> {
@@ -83,6 +88,16 @@ impl Bucket {
         // A rate of zero never refills: an hour is as good as for ever and can be waited out.
         let wait = Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST).min(LONGEST);
         Admission::Wait(wait.max(SHORTEST))
+    }
+
+    /// Which part of a full bucket is left, between 0 and 1; nothing while it is closed.
+    pub fn left(&self, now: Duration) -> f64 {
+        let mut bucket = *self;
+        bucket.refill(now);
+        if self.closed_until > now || self.rate.burst == 0 {
+            return 0.0;
+        }
+        bucket.level / f64::from(self.rate.burst)
     }
 
     /// How long until `count` more requests could have gone, if nobody else asks.
@@ -159,6 +174,17 @@ mod tests {
         assert_eq!(bucket.take(START), Admission::Go);
         bucket.learn_remaining(0, START);
         assert_eq!(bucket.take(START), Admission::Wait(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_is_left_is_a_part_of_the_full_bucket_and_nothing_while_it_is_closed() {
+        let mut bucket = Bucket::new(Rate { burst: 4, per_second: 1.0 }, START);
+        bucket.take(START);
+        bucket.take(START);
+        let left = |bucket: &Bucket, at| format!("{:.2}", bucket.left(at));
+        assert_eq!([0, 1, 60].map(|second| left(&bucket, seconds(second))), ["0.50", "0.75", "1.00"]);
+        bucket.close(Duration::from_secs(30), START);
+        assert_eq!([29, 30].map(|second| left(&bucket, seconds(second))), ["0.00", "1.00"]);
     }
 
     #[test]

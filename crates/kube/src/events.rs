@@ -76,6 +76,20 @@ pub fn recorder(client: Client, instance: &str) -> (Recorder, Deliveries) {
     (Recorder { queue }, Deliveries::new(client, instance, events))
 }
 
+// === impl Subject ===
+
+impl Subject {
+    /// The kind, as the API server calls it.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Identity => "AzureIdentity",
+            Self::Binding => "AzureIdentityBinding",
+            Self::Assignment => "AzureAssignedIdentity",
+            Self::Pod => "Pod",
+        }
+    }
+}
+
 // === impl Recorder ===
 
 impl Recorder {

@@ -29,6 +29,7 @@ pub mod ledger;
 pub mod lookup;
 pub mod manifests;
 pub mod pod_identities;
+pub mod pulse;
 pub mod records;
 pub mod survey;
 pub mod taint;

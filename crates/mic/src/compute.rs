@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use podid_azure::arm::{self, Arm, Reading};
+use podid_azure::arm::{self, Arm, BudgetLeft, Reading};
 use podid_core::assign::{Identities, Patch};
 use podid_core::ids::ComputeId;
 
@@ -23,6 +23,9 @@ pub(crate) trait Compute: Send + Sync + 'static {
         patch: &Patch,
         etag: Option<&str>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// What is left of the budgets of requests.
+    fn budgets(&self) -> [BudgetLeft; 5];
 }
 
 /// Why a call failed; one variant per reaction.
@@ -68,6 +71,10 @@ impl Compute for Arm {
 
     async fn patch(&self, target: &ComputeId, patch: &Patch, etag: Option<&str>) -> Result<(), Fault> {
         Ok(self.apply(target, patch, etag).await?)
+    }
+
+    fn budgets(&self) -> [BudgetLeft; 5] {
+        self.budgets_left()
     }
 }
 

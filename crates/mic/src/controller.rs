@@ -44,6 +44,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// What the controller needs.
 pub(crate) struct Parts<C> {
     pub(crate) client: Client,
+    /// What changes in the cluster.
+    pub(crate) watches: BoxStream<'static, Vec<Happening>>,
     pub(crate) compute: Arc<C>,
     /// The ownership record.
     pub(crate) store: Store,
@@ -94,7 +96,8 @@ pub(crate) async fn run<C: Compute>(
         let client = own.recv().await?;
         Some((vec![Happening::Own(client)], own))
     });
-    let mut watches = stream::select(crate::watches::all(&parts.client), own).boxed();
+    let changes = std::mem::replace(&mut parts.watches, stream::pending().boxed());
+    let mut watches = stream::select(changes, own).boxed();
     let shutdown = parts.shutdown.clone();
     tokio::select! {
         () = shutdown.begun() => Ok(()),
@@ -246,11 +249,19 @@ impl<C: Compute> Parts<C> {
         let began = Instant::now();
         let orders = self.world.orders(began, channels.jobs.capacity());
         self.metrics.refused(self.world.refused(began));
+        let (waiting, oldest) = self.world.waiting();
+        self.metrics.waiting(waiting, oldest);
+        for waited in self.world.waited() {
+            self.metrics.assigned(waited);
+        }
         let mut active = false;
         for order in orders {
             active |= !matches!(order, Order::Tell(_));
             match order {
-                Order::Tell(news) => self.reporter.tell(news),
+                Order::Tell(news) => {
+                    self.metrics.news(&news);
+                    self.reporter.tell(news);
+                }
                 // There is room: no more than that was ordered, and nobody else sends.
                 Order::Write(job) => drop(channels.jobs.try_send(job)),
                 Order::Dismiss(target) => drop(channels.workers.remove(&target)),

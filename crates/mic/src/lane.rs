@@ -6,6 +6,7 @@
 //! thousand pods become one PATCH. It does no I/O and knows the time as an argument.
 
 mod bars;
+mod drift;
 mod idle;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use crate::compute::Fault;
 use bars::Bars;
 pub(crate) use bars::spread;
+use drift::Drift;
 use idle::Idle;
 
 /// A PATCH builds only on what was read this recently; the type that it sets must not undo somebody
@@ -61,6 +63,7 @@ pub(crate) struct Lane {
     work: Option<Work>,
     bars: Bars,
     idle: Idle,
+    drift: Drift,
     failures: u32,
     not_before: Option<Instant>,
     patched: Option<Instant>,
@@ -130,6 +133,10 @@ pub(crate) enum Notice {
         /// Taken off it.
         remove: Vec<IdentityResourceId>,
     },
+    /// Somebody else took these off the target, which podid put there or relied on.
+    Drifted(Vec<IdentityResourceId>),
+    /// They are back.
+    Repaired(Vec<IdentityResourceId>),
     /// ARM refuses these identities.
     Refused {
         /// Which ones.
@@ -159,6 +166,7 @@ impl Lane {
             work: None,
             bars: Bars::new(pacing.refused),
             idle: Idle::new(pacing.stay),
+            drift: Drift::default(),
             failures: 0,
             not_before: None,
             patched: None,
@@ -265,8 +273,11 @@ impl Lane {
         self.work = None;
         match done {
             Done::Read(Ok(reading)) => {
+                let lost = self.seen.as_ref().map(|Seen { present, doubtful, .. }| {
+                    self.drift.look(present, doubtful, &reading.present, &self.ledger)
+                });
                 self.saw(reading, now);
-                Vec::new()
+                lost.into_iter().filter(|lost| !lost.is_empty()).map(Notice::Drifted).collect()
             }
             Done::Read(Err(Fault::Missing)) => vec![self.missing(now)],
             Done::Read(Err(fault)) => vec![self.trouble(&fault, now)],
@@ -275,7 +286,7 @@ impl Lane {
                     self.ledger = ledger;
                 }
                 let mut notices: Vec<Notice> =
-                    patches.into_iter().map(|patch| self.patched(patch, now)).collect();
+                    patches.into_iter().flat_map(|patch| self.patched(patch, now)).collect();
                 match failed {
                     None => self.failures = 0,
                     Some((patch, fault)) => notices.extend(self.failed(patch, &fault, now)),
@@ -301,7 +312,7 @@ impl Lane {
         self.seen = Some(Seen { present, etag, at: now, missing: false, doubtful: Identities::new() });
     }
 
-    fn patched(&mut self, patch: Patch, now: Instant) -> Notice {
+    fn patched(&mut self, patch: Patch, now: Instant) -> impl Iterator<Item = Notice> + use<> {
         self.bars.accept(&patch.add);
         for id in &patch.remove {
             self.idle.gone(id);
@@ -313,7 +324,9 @@ impl Lane {
             seen.etag = None;
             seen.at = now;
         }
-        Notice::Patched { add: patch.add, remove: patch.remove }
+        let back = self.drift.repaired(&patch.add);
+        let repaired = (!back.is_empty()).then_some(Notice::Repaired(back));
+        [Notice::Patched { add: patch.add, remove: patch.remove }].into_iter().chain(repaired)
     }
 
     /// What the failed PATCH was about is read again before anything else. An identity that was

@@ -14,7 +14,7 @@ mod compute;
 mod config;
 mod controller;
 mod lane;
-mod metrics;
+pub mod metrics;
 mod news;
 mod ownership;
 mod records;

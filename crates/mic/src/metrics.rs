@@ -1,11 +1,18 @@
 //! What does the controller count?
 //!
-//! Names, labels and buckets of the original (peer contract §6), every label from a fixed set.
+//! Names, labels and buckets of the original (peer contract §6), and more beside them; every label from a fixed set.
+
+mod assignments;
+mod readings;
+mod sample;
+mod targets;
 
 use std::future::Future;
+use std::time::Duration;
 
 use podid_core::ids::ComputeKind;
 use podid_runtime::metrics::{BUCKETS_L, BUCKETS_S, PlainCounter};
+use podid_runtime::readiness::Readiness;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,7 +20,13 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
-/// Prefix of every name.
+use crate::news::News;
+use assignments::Assignments;
+pub(crate) use readings::{budgets, leader, watches};
+pub use sample::sample;
+use targets::Targets;
+
+/// Prefix of the names that the original has.
 const PREFIX: &str = "aadpodidentity";
 
 /// The controller's metrics. Clones count together.
@@ -29,6 +42,8 @@ pub(crate) struct Metrics {
     cloud_duration: Family<CloudLabel, Histogram, fn() -> Histogram>,
     kube_errors: Family<KubeLabel, PlainCounter>,
     refused: Gauge,
+    assignments: Assignments,
+    targets: Targets,
 }
 
 /// One kind of write to assignments.
@@ -68,11 +83,23 @@ struct KubeLabel {
     operation_type: RecordWrite,
 }
 
+/// Everything that a controller exposes but for what is read from others, and its own part of it.
+pub(crate) fn registry(readiness: &Readiness) -> (Registry, Metrics) {
+    let mut registry = Registry::default();
+    podid_runtime::process::register(&mut registry);
+    podid_runtime::metrics::register_readiness(&mut registry, "podid_mic_ready", readiness);
+    podid_runtime::metrics::register_build(&mut registry, env!("CARGO_PKG_VERSION"));
+    let metrics = Metrics::new(&mut registry);
+    (registry, metrics)
+}
+
 // === impl Metrics ===
 
 impl Metrics {
     /// The metrics, registered.
     pub(crate) fn new(registry: &mut Registry) -> Self {
+        let own = registry.sub_registry_with_prefix("podid");
+        let (assignments, targets) = (Assignments::new(own), Targets::new(own));
         let registry = registry.sub_registry_with_prefix(PREFIX);
         let metrics = Self {
             additions: Written::new(),
@@ -85,6 +112,8 @@ impl Metrics {
             cloud_duration: Family::new_with_constructor(|| Histogram::new(BUCKETS_L)),
             kube_errors: Family::default(),
             refused: Gauge::default(),
+            assignments,
+            targets,
         };
         metrics.additions.register(registry, "assigned_identity_addition", "Assignments created");
         metrics.deletions.register(registry, "assigned_identity_deletion", "Assignments deleted");
@@ -178,6 +207,21 @@ impl Metrics {
     /// Tells how many identities are set aside.
     pub(crate) fn refused(&self, count: usize) {
         self.refused.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Tells how many assignments are wanted and not in effect, and since when the oldest of them.
+    pub(crate) fn waiting(&self, count: usize, oldest: Option<Instant>) {
+        self.assignments.waiting(count, oldest);
+    }
+
+    /// Counts an assignment that came into effect after this time.
+    pub(crate) fn assigned(&self, after: Duration) {
+        self.assignments.assigned(after);
+    }
+
+    /// Counts what happened to a VM or scale set.
+    pub(crate) fn news(&self, news: &News) {
+        self.targets.count(news);
     }
 }
 

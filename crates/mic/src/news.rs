@@ -52,7 +52,13 @@ pub(crate) enum News {
         add: Vec<IdentityResourceId>,
         remove: Vec<IdentityResourceId>,
         took: Duration,
+        /// How many pods and bindings needed what was put there.
+        users: usize,
     },
+    /// Somebody else took identities of ours off a target.
+    Drifted { target: ComputeId, ids: Vec<IdentityResourceId> },
+    /// They are back.
+    Repaired { target: ComputeId, ids: Vec<IdentityResourceId> },
     /// ARM refuses an identity.
     Refused { target: ComputeId, id: IdentityResourceId, message: String, affected: Vec<Affected> },
     /// A whole target cannot be served for a while.

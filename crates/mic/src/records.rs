@@ -85,6 +85,17 @@ pub(crate) async fn run(desk: Desk, jobs: mpsc::Receiver<Job>, results: mpsc::Se
 // === impl Action ===
 
 impl Action {
+    /// Whether its pod gets tokens once it is written.
+    pub(crate) fn puts_in_effect(&self) -> bool {
+        match self {
+            Self::Create(new) | Self::Renew(new) | Self::Recreate { new, .. } => {
+                new.state == AssignmentState::Assigned
+            }
+            Self::Mark(_) => true,
+            Self::Delete(..) => false,
+        }
+    }
+
     async fn write(&self, client: &Client, metrics: &Metrics) -> Result<(), CallError> {
         match self {
             Self::Create(record) => create(client, metrics, record).await,

@@ -19,6 +19,10 @@ pub const ASSIGNED: &str = "assigned";
 pub const REMOVED: &str = "assignment removed";
 /// A VM or scale set was written.
 pub const PATCHED: &str = "identities patched";
+/// Somebody else took identities off a VM or scale set.
+pub const DRIFTED: &str = "identities were taken off by somebody else";
+/// They were put back.
+pub const REPAIRED: &str = "identities are back";
 /// ARM refuses an identity.
 pub const REFUSED: &str = "identity refused";
 /// A VM or scale set cannot be served for a while.
@@ -26,10 +30,28 @@ pub const TROUBLE: &str = "target cannot be served";
 /// A record could not be written.
 pub const WRITE_FAILED: &str = "assignment cannot be written";
 
-const APPLIED: &str = "binding applied";
-const APPLY_ERROR: &str = "binding apply error";
-const BINDING_REMOVED: &str = "binding removed";
-const INVALID: &str = "identity invalid";
+/// What an owner of an object is told in an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// Its words.
+    pub reason: &'static str,
+    /// Whether something is wrong.
+    pub severity: Severity,
+    /// The object.
+    pub subject: Subject,
+}
+
+const APPLIED: Told =
+    Told { reason: "binding applied", severity: Severity::Normal, subject: Subject::Binding };
+const APPLY_ERROR: Told =
+    Told { reason: "binding apply error", severity: Severity::Warning, subject: Subject::Binding };
+const BINDING_REMOVED: Told =
+    Told { reason: "binding removed", severity: Severity::Normal, subject: Subject::Binding };
+const INVALID: Told =
+    Told { reason: "identity invalid", severity: Severity::Warning, subject: Subject::Identity };
+
+/// All events of the controller.
+pub const EVENTS: [Told; 4] = [APPLIED, APPLY_ERROR, BINDING_REMOVED, INVALID];
 
 /// Tells people.
 #[derive(Clone, Debug)]
@@ -67,7 +89,7 @@ impl Reporter {
                     "Binding {} removed from node {} for pod {}",
                     about.binding.name, about.node, about.record.name
                 );
-                self.on_binding(about.binding, about.binding_uid, Severity::Normal, BINDING_REMOVED, message);
+                self.tell_owner(BINDING_REMOVED, about.binding, about.binding_uid, message);
             }
             News::WriteFailed(about, error, wait) => {
                 let retry_ms = millis(wait);
@@ -76,13 +98,19 @@ impl Reporter {
                     retry_ms, "{WRITE_FAILED}"
                 );
                 let message = format!("Assignment {} cannot be written: {error}", about.record);
-                self.on_binding(about.binding, about.binding_uid, Severity::Warning, APPLY_ERROR, message);
+                self.tell_owner(APPLY_ERROR, about.binding, about.binding_uid, message);
             }
-            News::Patched { target, add, remove, took } => {
+            News::Patched { target, add, remove, took, .. } => {
                 let duration_ms = millis(took);
                 tracing::info!(
                     target = %target, add = %Ids(&add), remove = %Ids(&remove), duration_ms, "{PATCHED}"
                 );
+            }
+            News::Drifted { target, ids } => {
+                tracing::warn!(target = %target, identities = %Ids(&ids), "{DRIFTED}");
+            }
+            News::Repaired { target, ids } => {
+                tracing::info!(target = %target, identities = %Ids(&ids), "{REPAIRED}");
             }
             News::Refused { target, id, message, affected } => {
                 tracing::warn!(target = %target, identity = %id, error = message, "{REFUSED}");
@@ -100,15 +128,8 @@ impl Reporter {
                 self.apply_errors(vec![affected], &reason);
             }
             News::InvalidIdentity { identity, uid, reason } => {
-                tracing::warn!(%identity, error = reason, "{INVALID}");
-                self.recorder.record(Event {
-                    subject: Subject::Identity,
-                    id: identity,
-                    uid: Some(uid),
-                    severity: Severity::Warning,
-                    reason: INVALID,
-                    message: reason,
-                });
+                tracing::warn!(%identity, error = reason, "{}", INVALID.reason);
+                self.tell_owner(INVALID, identity, uid, reason);
             }
         }
     }
@@ -123,20 +144,21 @@ impl Reporter {
             about.binding.name, about.node, about.record.name
         );
         let (binding, uid) = (about.binding.clone(), about.binding_uid.clone());
-        self.on_binding(binding, uid, Severity::Normal, APPLIED, message);
+        self.tell_owner(APPLIED, binding, uid, message);
     }
 
     fn apply_errors(&self, affected: Vec<Affected>, why: &str) {
         for Affected { binding, uid, user } in affected {
             let place = user.map(|(pod, node)| format!(" on node {node} for pod {pod}")).unwrap_or_default();
             let message = format!("Binding {} cannot be applied{place}: {why}", binding.name);
-            self.on_binding(binding, uid, Severity::Warning, APPLY_ERROR, message);
+            self.tell_owner(APPLY_ERROR, binding, uid, message);
         }
     }
 
-    fn on_binding(&self, id: ObjectRef, uid: Uid, severity: Severity, reason: &'static str, message: String) {
+    fn tell_owner(&self, told: Told, id: ObjectRef, uid: Uid, message: String) {
+        let Told { reason, severity, subject } = told;
         let uid = Some(uid).filter(|uid| !uid.as_str().is_empty());
-        self.recorder.record(Event { subject: Subject::Binding, id, uid, severity, reason, message });
+        self.recorder.record(Event { subject, id, uid, severity, reason, message });
     }
 }
 

@@ -20,7 +20,6 @@ use podid_runtime::http::{BindError, bind};
 use podid_runtime::readiness::Readiness;
 use podid_runtime::shutdown::Shutdown;
 use podid_runtime::tasks::{TaskDied, Tasks};
-use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -29,9 +28,10 @@ use crate::compute::Compute;
 use crate::config::{Cloud, Config};
 use crate::controller::{self, Deposed, Parts};
 use crate::lane::Pacing;
-use crate::metrics::Metrics;
+use crate::metrics;
 use crate::ownership;
 use crate::report::Reporter;
+use crate::watches;
 use crate::world::World;
 
 /// Where IMDS is, which gives the controller its own tokens.
@@ -136,11 +136,15 @@ pub(crate) async fn serve<C: Compute>(
 ) -> Result<(), Error> {
     let tasks = Tasks::new(shutdown.clone());
     let readiness = Readiness::new();
-    let mut registry = Registry::default();
-    let metrics = Metrics::new(&mut registry);
-    podid_runtime::process::register(&mut registry);
+    let (mut registry, metrics) = metrics::registry(&readiness);
 
     let (lease, leads) = Lease::new(&client, &lock(config));
+    let (watches, pulses) = watches::all(&client);
+    let compute = Arc::new(compute);
+    metrics::leader(&mut registry, leads.clone());
+    metrics::watches(&mut registry, pulses);
+    let arm = compute.clone();
+    metrics::budgets(&mut registry, move || arm.budgets());
     let (writing, mut idle) = mpsc::channel(1);
     let stop = {
         let shutdown = shutdown.clone();
@@ -168,7 +172,8 @@ pub(crate) async fn serve<C: Compute>(
         Parts {
             store: Store::new(&client, &config.namespace, ownership::NAME),
             client,
-            compute: Arc::new(compute),
+            watches,
+            compute,
             world: World::new(config.matching, config.strategy, pacing, own.protected),
 
             leads,

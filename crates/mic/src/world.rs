@@ -11,6 +11,7 @@ mod jobs;
 mod lanes;
 mod pending;
 mod tell;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -37,6 +38,7 @@ use facts::{Facts, Place};
 use lanes::{Holder, Lanes, Stake, Step};
 use pending::Pending;
 use tell::affected;
+use waiting::{Stage, Waiting};
 
 /// Everything that is known, and what follows from it.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub(crate) struct World {
     facts: Facts,
     lanes: Lanes,
     pending: Pending,
+    waiting: Waiting,
     /// Pods that changed, to be weighed and planned.
     changed: BTreeSet<ObjectRef>,
     everywhere: Everywhere,
@@ -80,6 +83,7 @@ impl World {
             facts: Facts::new(matching),
             lanes: Lanes::new(pacing, protected),
             pending: Pending::default(),
+            waiting: Waiting::default(),
             changed: BTreeSet::new(),
             everywhere: Everywhere::new(strategy),
             dirty: BTreeSet::new(),
@@ -152,6 +156,9 @@ impl World {
         match result {
             Ok(()) => {
                 self.pending.succeeded(&key, now);
+                if action.puts_in_effect() {
+                    self.waiting.done(&key, now);
+                }
                 self.news.push(match action {
                     Action::Create(new) | Action::Renew(new) | Action::Recreate { new, .. } => {
                         News::Recorded(about, new.state)
@@ -195,6 +202,16 @@ impl World {
         self.lanes.refused(now)
     }
 
+    /// Number of assignments that are wanted and not in effect, and since when the oldest of them.
+    pub(crate) fn waiting(&self) -> (usize, Option<Instant>) {
+        self.waiting.now()
+    }
+
+    /// How long those assignments took that came into effect since this was asked last.
+    pub(crate) fn waited(&mut self) -> Vec<Duration> {
+        self.waiting.take_over()
+    }
+
     /// What to do now, with at most `room` writes; what finds no room is planned again next time.
     pub(crate) fn orders(&mut self, now: Instant, room: usize) -> Vec<Order> {
         let mut orders = Vec::new();
@@ -204,7 +221,7 @@ impl World {
             while orders.len() < room
                 && let Some(pod) = self.dirty.pop_first()
             {
-                orders.extend(self.plan(&pod).into_iter().map(Order::Write));
+                orders.extend(self.plan(&pod, now).into_iter().map(Order::Write));
             }
             for step in self.lanes.advance(now) {
                 match step {
@@ -252,7 +269,7 @@ impl World {
     }
 
     /// Plans one pod. What it gives counts as under way.
-    fn plan(&mut self, id: &ObjectRef) -> Vec<Job> {
+    fn plan(&mut self, id: &ObjectRef, now: Instant) -> Vec<Job> {
         self.pending.settle(id, |record| self.facts.record(record));
         let (desired, complaint) = match self.facts.pod(id) {
             Some(pod) => match self.placed(pod) {
@@ -262,6 +279,7 @@ impl World {
             },
             None => (Vec::new(), None),
         };
+        let keys: Vec<_> = desired.iter().map(|wanted| (wanted.key(), self.stage(&wanted.key()))).collect();
         let open = |key: &Key| !self.pending.blocks(key);
         let desired: Vec<_> = desired.into_iter().filter(|wanted| open(&wanted.key())).collect();
         let current = self.facts.records_of(id).into_iter().filter(|record| open(&Key::of(record)));
@@ -272,6 +290,7 @@ impl World {
         };
         let steps = plan(&desired, &current, self.matching, standing, taken);
         let possible: Vec<_> = steps.iter().filter_map(|step| jobs::job(step, &self.facts)).collect();
+        self.waiting.look(id, &keys, now);
         self.complain(id, complaint);
         let mut jobs = Vec::new();
         for (job, effect) in possible {
@@ -282,6 +301,18 @@ impl World {
             }
         }
         jobs
+    }
+
+    /// How far an assignment that is wanted has come.
+    fn stage(&self, key: &Key) -> Stage {
+        let mut records = self.facts.records_of(&key.pod).into_iter();
+        if records.any(|record| Key::of(record) == *key && record.state != AssignmentState::Created) {
+            Stage::InEffect
+        } else if self.pending.blocks(key) {
+            Stage::UnderWay
+        } else {
+            Stage::Open
+        }
     }
 
     /// What `pod` should have where its node can carry it, and what to say where it cannot. None while

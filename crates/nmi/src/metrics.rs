@@ -6,6 +6,7 @@
 mod bounded;
 mod holds;
 mod refusals;
+mod sample;
 mod selftest;
 mod served;
 mod upstream;
@@ -23,6 +24,7 @@ use prometheus_client::registry::Registry;
 use bounded::Bounded;
 use holds::Holds;
 use refusals::Refusals;
+pub use sample::sample;
 use selftest::SelfTests;
 use served::ServedTokens;
 use upstream::Upstreams;
@@ -87,7 +89,7 @@ struct OperationLabels {
 pub fn registry(readiness: &Readiness) -> (Registry, Metrics) {
     let mut registry = Registry::default();
     podid_runtime::process::register(&mut registry);
-    podid_runtime::metrics::register_readiness(&mut registry, readiness);
+    podid_runtime::metrics::register_readiness(&mut registry, "podid_nmi_ready", readiness);
     podid_runtime::metrics::register_build(&mut registry, env!("CARGO_PKG_VERSION"));
     let metrics = Metrics::register(&mut registry);
     (registry, metrics)
@@ -235,9 +237,6 @@ impl Metrics {
         }
     }
 }
-
-#[cfg(test)]
-mod page;
 
 #[cfg(test)]
 mod tests {

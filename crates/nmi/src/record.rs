@@ -256,7 +256,10 @@ impl Drop for Record {
 // === impl Outcome ===
 
 impl Outcome {
-    fn word(self) -> &'static str {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Served, Self::PassedThrough, Self::Refused, Self::NotYet, Self::HungUp];
+
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Served => "served",
             Self::PassedThrough => "passed through",

@@ -31,6 +31,8 @@ mod manifests;
 mod mic;
 #[cfg(target_os = "linux")]
 mod nmi;
+#[cfg(all(test, target_os = "linux"))]
+mod page;
 #[cfg(target_os = "linux")]
 mod policy;
 #[cfg(target_os = "linux")]

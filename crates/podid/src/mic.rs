@@ -221,6 +221,9 @@ impl WithoutEffect {
 }
 
 #[cfg(test)]
+mod page;
+
+#[cfg(test)]
 mod tests {
     use clap::Parser;
 

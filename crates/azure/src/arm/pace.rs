@@ -41,8 +41,37 @@ pub(super) enum Verb {
     Write,
 }
 
+/// What is left of the budgets of one kind, in all subscriptions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetLeft {
+    /// What is asked about: `vm`, `vmss` or `operation`.
+    pub kind: &'static str,
+    /// `read` or `write`.
+    pub verb: &'static str,
+    /// Which part of the budget is left, between 0 and 1, where least is.
+    pub left: f64,
+}
+
+/// The budgets that the controller spends from.
+const KINDS: [(Family, Verb); 5] = [
+    (Family::VirtualMachine, Verb::Read),
+    (Family::VirtualMachine, Verb::Write),
+    (Family::ScaleSet, Verb::Read),
+    (Family::ScaleSet, Verb::Write),
+    (Family::Operation, Verb::Read),
+];
+
 /// How long a bucket is closed by a 429 that does not say how long.
 const UNTOLD: Duration = Duration::from_secs(10);
+
+// === impl BudgetLeft ===
+
+impl BudgetLeft {
+    /// As it is before anything was asked.
+    pub fn all_whole() -> [Self; 5] {
+        KINDS.map(|(family, verb)| Self { kind: family.word(), verb: verb.word(), left: 1.0 })
+    }
+}
 
 // === impl Pace ===
 
@@ -72,6 +101,17 @@ impl Pace {
         });
     }
 
+    /// What is left of each kind of budget; what was never asked for is whole.
+    pub(super) fn left(&self) -> [BudgetLeft; 5] {
+        let now = self.clock.steady();
+        let budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        KINDS.map(|(family, verb)| {
+            let buckets = budget.buckets().filter(|(key, _)| (key.family, key.verb) == (family, verb));
+            let left = buckets.map(|(_, bucket)| bucket.left(now)).fold(1.0, f64::min);
+            BudgetLeft { kind: family.word(), verb: verb.word(), left }
+        })
+    }
+
     fn with<T>(&self, bucket: &Bucket, use_it: impl FnOnce(&mut Kept, Duration) -> T) -> T {
         let now = self.clock.steady();
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +131,25 @@ impl Bucket {
     }
 }
 
+impl Family {
+    fn word(self) -> &'static str {
+        match self {
+            Self::VirtualMachine => "vm",
+            Self::ScaleSet => "vmss",
+            Self::Operation => "operation",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Verb {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+
     /// ARM's limits per subscription, region and principal (ARM documentation, "Throttling").
     fn rate(self) -> Rate {
         match self {
@@ -157,6 +215,8 @@ mod tests {
         let writes = bucket("S", Verb::Write);
         pace.learn(&writes, 429, &headers(&[("retry-after", "30")]));
         assert_eq!(pace.take(&bucket("s", Verb::Write)), Admission::Wait(Duration::from_secs(30)));
+        let empty: Vec<_> = pace.left().into_iter().filter(|budget| budget.left < 0.5).collect();
+        assert_eq!(empty, [BudgetLeft { kind: "vmss", verb: "write", left: 0.0 }]);
         assert_eq!(pace.take(&bucket("s", Verb::Read)), Admission::Go);
         assert_eq!(pace.take(&bucket("other", Verb::Write)), Admission::Go);
         tokio::time::advance(Duration::from_secs(30)).await;

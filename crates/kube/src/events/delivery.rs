@@ -92,11 +92,10 @@ impl Deliveries {
 }
 
 fn object(event: &Event, instance: &str, now: Timestamp) -> EventObject {
-    let (api_version, kind) = match event.subject {
-        Subject::Identity => (API_VERSION, "AzureIdentity"),
-        Subject::Binding => (API_VERSION, "AzureIdentityBinding"),
-        Subject::Assignment => (API_VERSION, "AzureAssignedIdentity"),
-        Subject::Pod => ("v1", "Pod"),
+    let kind = event.subject.kind();
+    let api_version = match event.subject {
+        Subject::Identity | Subject::Binding | Subject::Assignment => API_VERSION,
+        Subject::Pod => "v1",
     };
     let severity = match event.severity {
         Severity::Normal => "Normal",

@@ -65,9 +65,14 @@ impl Case {
     }
 
     fn read(&mut self) {
+        assert_eq!(self.look(), []);
+    }
+
+    /// The same, where there is something to tell.
+    fn look(&mut self) -> Vec<Notice> {
         assert_eq!(self.next(), Next::Do(Work::Read));
         let reading = Reading { present: self.there.clone(), etag: Some("tag".to_owned()) };
-        assert_eq!(self.lane.finish(Done::Read(Ok(reading)), self.now), []);
+        self.lane.finish(Done::Read(Ok(reading)), self.now)
     }
 
     /// The PATCH that is due; what it adds and removes, by name.
@@ -323,7 +328,13 @@ fn drift_is_found_and_repaired() {
     let wait = case.wait();
     case.there.identities.clear();
     case.pass(wait);
-    assert_eq!(case.read_and_patch().1, ["a"]);
+    assert_eq!(case.look(), [Notice::Drifted(vec![id("a")])]);
+    let (decision, add, _) = case.patch();
+    assert_eq!(add, ["a"]);
+    assert_eq!(case.succeed(decision)[1], Notice::Repaired(vec![id("a")]));
+    let wait = case.wait();
+    case.pass(wait);
+    case.read();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Stories of the whole controller: what users do, and what becomes of it.
 
+mod counts;
 mod faults;
 mod matching;
 mod removal;

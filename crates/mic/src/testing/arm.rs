@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use podid_azure::arm::Reading;
+use podid_azure::arm::{BudgetLeft, Reading};
 use podid_core::assign::{Identities, Kind, Patch, Present};
 use podid_core::ids::{ComputeId, IdentityResourceId};
 
@@ -117,6 +117,10 @@ impl FakeArm {
 }
 
 impl Compute for FakeArm {
+    fn budgets(&self) -> [BudgetLeft; 5] {
+        BudgetLeft::all_whole()
+    }
+
     async fn read(&self, target: &ComputeId) -> Result<Reading, Fault> {
         self.answer(target).await?;
         let mut state = self.lock();

@@ -11,7 +11,8 @@ use podid_core::select::Matching;
 use podid_core::strategy::Strategy;
 use podid_runtime::shutdown::Shutdown;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -37,6 +38,7 @@ pub(crate) struct Stage {
 struct Running {
     shutdown: Shutdown,
     cut: Arc<AtomicBool>,
+    metrics: SocketAddr,
     task: JoinHandle<Result<(), Error>>,
 }
 
@@ -85,6 +87,7 @@ impl Stage {
             probes: TcpListener::bind(any).await.unwrap(),
             metrics: TcpListener::bind(any).await.unwrap(),
         };
+        let metrics = listeners.metrics.local_addr().unwrap();
         let config = Config {
             kubeconfig: None,
             cloud: Cloud::Environment,
@@ -117,7 +120,7 @@ impl Stage {
         };
         let stop = shutdown.clone();
         let task = tokio::spawn(async move { serve(&config, client, arm, own, listeners, stop).await });
-        self.running = Some(Running { shutdown, cut, task });
+        self.running = Some(Running { shutdown, cut, metrics, task });
     }
 
     /// Stops it as a rollout does.
@@ -127,6 +130,18 @@ impl Stage {
         task.await.unwrap()
     }
 
+    /// What it answers to whoever asks for metrics.
+    pub(crate) async fn metrics(&self) -> String {
+        let mut connection = TcpStream::connect(self.running.as_ref().unwrap().metrics).await.unwrap();
+        connection
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: mic\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut text = String::new();
+        connection.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
     /// Waits for it to end by itself.
     pub(crate) async fn ended(&mut self) -> Result<(), Error> {
         self.running.take().unwrap().task.await.unwrap()
@@ -134,7 +149,7 @@ impl Stage {
 
     /// Ends it in the middle of whatever it does, and frees its lock at once.
     pub(crate) async fn kill(&mut self) {
-        let Running { shutdown, cut, task } = self.running.take().unwrap();
+        let Running { shutdown, cut, task, .. } = self.running.take().unwrap();
         cut.store(true, Ordering::Relaxed);
         shutdown.begin();
         task.abort();

@@ -1,6 +1,6 @@
 //! What of the decisions should somebody be told, and whom does it concern?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use podid_core::desired::Desired;
@@ -41,8 +41,12 @@ impl World {
         let target = target.clone();
         match notice {
             Notice::Patched { add, remove } => {
-                self.news.push(News::Patched { target, add, remove, took });
+                let users = add.iter().flat_map(|id| self.lanes.needing(&target, id));
+                let users = users.collect::<BTreeSet<_>>().len();
+                self.news.push(News::Patched { target, add, remove, took, users });
             }
+            Notice::Drifted(ids) => self.news.push(News::Drifted { target, ids }),
+            Notice::Repaired(ids) => self.news.push(News::Repaired { target, ids }),
             Notice::Refused { ids, message } => {
                 for id in ids {
                     let affected = self.affected(&target, std::slice::from_ref(&id));

@@ -84,7 +84,7 @@ struct UpstreamLabels {
 // === impl Upstream ===
 
 impl Upstream {
-    const ALL: [Self; 3] = [Self::Imds, Self::Metadata, Self::Entra];
+    pub(super) const ALL: [Self; 3] = [Self::Imds, Self::Metadata, Self::Entra];
 
     fn word(self) -> &'static str {
         match self {
@@ -100,6 +100,16 @@ impl Upstream {
 impl Trouble<'_> {
     /// No answer, or none that can be used.
     pub(crate) const UNAVAILABLE: Self = Self::plain("unavailable");
+
+    const IDENTITY_NOT_FOUND: Self = Self::plain("identity-not-found");
+    const THROTTLED: Self = Self::plain("throttled");
+    const CREDENTIAL_UNUSABLE: Self = Self::plain("credential-unusable");
+
+    /// One of each kind.
+    pub(super) fn all() -> [Self; 5] {
+        let refused = Self { result: "refused", code: Cow::Borrowed("invalid_resource") };
+        [Self::UNAVAILABLE, Self::IDENTITY_NOT_FOUND, Self::THROTTLED, Self::CREDENTIAL_UNUSABLE, refused]
+    }
 
     const fn plain(word: &'static str) -> Self {
         Self { result: word, code: Cow::Borrowed(word) }
@@ -133,8 +143,8 @@ impl<'a> Trouble<'a> {
 impl<'a> From<&'a imds::Error> for Trouble<'a> {
     fn from(error: &'a imds::Error) -> Self {
         match error {
-            imds::Error::IdentityNotFound => Self::plain("identity-not-found"),
-            imds::Error::Throttled { .. } => Self::plain("throttled"),
+            imds::Error::IdentityNotFound => Self::IDENTITY_NOT_FOUND,
+            imds::Error::Throttled { .. } => Self::THROTTLED,
             imds::Error::Unavailable { .. } => Self::UNAVAILABLE,
             imds::Error::Refused { code, .. } => Self::refused(code),
         }
@@ -144,10 +154,10 @@ impl<'a> From<&'a imds::Error> for Trouble<'a> {
 impl<'a> From<&'a entra::Error> for Trouble<'a> {
     fn from(error: &'a entra::Error) -> Self {
         match error {
-            entra::Error::Throttled { .. } => Self::plain("throttled"),
+            entra::Error::Throttled { .. } => Self::THROTTLED,
             entra::Error::Unavailable { .. } => Self::UNAVAILABLE,
             entra::Error::Refused { code, .. } => Self::refused(code),
-            entra::Error::Proof(_) => Self::plain("credential-unusable"),
+            entra::Error::Proof(_) => Self::CREDENTIAL_UNUSABLE,
         }
     }
 }

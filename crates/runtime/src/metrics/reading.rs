@@ -13,11 +13,11 @@ pub struct Reading {
     read: Box<dyn Fn() -> f64 + Send + Sync>,
 }
 
-/// Adds `podid_ready` to `registry`, which should have no prefix.
-pub fn register_readiness(registry: &mut Registry, readiness: &Readiness) {
+/// Adds the gauge `name` to `registry`, which tells whether the process is ready.
+pub fn register_readiness(registry: &mut Registry, name: &'static str, readiness: &Readiness) {
     let readiness = readiness.clone();
     let ready = Reading::new(move || if readiness.pending().is_empty() { 1.0 } else { 0.0 });
-    registry.register("podid_ready", "Whether this process is ready: 1 or 0", ready);
+    registry.register(name, "Whether this process is ready: 1 or 0", ready);
 }
 
 // === impl Reading ===
@@ -58,15 +58,15 @@ mod tests {
     #[test]
     fn readiness_is_told_as_it_is_when_somebody_asks() {
         let (mut registry, readiness) = (Registry::default(), Readiness::new());
-        register_readiness(&mut registry, &readiness);
+        register_readiness(&mut registry, "role_ready", &readiness);
         let text = || {
             let mut text = String::new();
             encode(&mut text, &registry).unwrap();
             text
         };
         let guard = readiness.guard("watches");
-        assert!(text().contains("\npodid_ready 0.0\n"), "{}", text());
+        assert!(text().contains("\nrole_ready 0.0\n"), "{}", text());
         drop(guard);
-        assert!(text().contains("\npodid_ready 1.0\n"), "{}", text());
+        assert!(text().contains("\nrole_ready 1.0\n"), "{}", text());
     }
 }

@@ -9,6 +9,9 @@ use anyhow::Context;
 
 use crate::workspace::Workspace;
 
+/// What the chart installs of what is there for monitoring.
+const CHART_MONITORING: [&str; 2] = ["alerts.yaml", "dashboard.json"];
+
 /// A folder whose every file is generated, and the files.
 struct Folder {
     path: &'static str,
@@ -59,12 +62,15 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 /// The manifests, and the copies that the chart has to have in folders of its own.
-fn folders() -> anyhow::Result<[Folder; 3]> {
-    let manifests: BTreeMap<PathBuf, String> = podid_kube::manifests::all()
+fn folders() -> anyhow::Result<[Folder; 4]> {
+    let monitoring = podid_monitor::files()?;
+    let mut manifests: BTreeMap<PathBuf, String> = podid_kube::manifests::all()
         .context("cannot generate the manifests")?
         .into_iter()
         .map(|(path, content)| (path.into(), content))
         .collect();
+    manifests
+        .extend(monitoring.into_iter().map(|(path, content)| (Path::new("monitoring").join(path), content)));
     let copies = |below: &str| -> BTreeMap<PathBuf, String> {
         let inside =
             manifests.iter().filter_map(|(path, content)| Some((path.strip_prefix(below).ok()?, content)));
@@ -75,10 +81,13 @@ fn folders() -> anyhow::Result<[Folder; 3]> {
     let mut policies = copies("policies");
     let as_they_are = ["identity-fields.yaml", "optional/identity-users.yaml", "optional/net-raw.yaml"];
     policies.retain(|path, _| as_they_are.iter().any(|name| path.as_os_str() == *name));
+    let mut monitoring = copies("monitoring");
+    monitoring.retain(|path, _| CHART_MONITORING.iter().any(|name| path.as_os_str() == *name));
     Ok([
         Folder { path: "deploy", wanted: manifests },
         Folder { path: "charts/podid/crds", wanted: definitions },
         Folder { path: "charts/podid/policies", wanted: policies },
+        Folder { path: "charts/podid/monitoring", wanted: monitoring },
     ])
 }
 

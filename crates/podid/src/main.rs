@@ -29,6 +29,8 @@ mod lab;
 mod manifests;
 #[cfg(target_os = "linux")]
 mod mic;
+#[cfg(all(test, target_os = "linux"))]
+mod monitoring;
 #[cfg(target_os = "linux")]
 mod nmi;
 #[cfg(all(test, target_os = "linux"))]

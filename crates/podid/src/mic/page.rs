@@ -140,9 +140,13 @@ fn the_page_has_every_event_with_its_kind_and_object_and_no_other() {
 fn the_page_has_every_annotation_label_and_finalizer_by_its_name() {
     let page = Page::read("mic");
     let said = page.first_cells("Annotations, labels and objects");
-    for name in
-        [BEHAVIOR_ANNOTATION, "aadpodidbinding", ASSIGNMENT_FINALIZER, NODE_LABEL, podid_core::ownership::NAME]
-    {
+    for name in [
+        BEHAVIOR_ANNOTATION,
+        "aadpodidbinding",
+        ASSIGNMENT_FINALIZER,
+        NODE_LABEL,
+        podid_core::ownership::NAME,
+    ] {
         assert!(said.contains(name), "{name} is not among {said:?}");
     }
 }

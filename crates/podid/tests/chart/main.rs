@@ -10,6 +10,7 @@ mod compare;
 mod difference;
 mod helm;
 mod install;
+mod monitoring;
 mod refusals;
 mod render;
 mod values;

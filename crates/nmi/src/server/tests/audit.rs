@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use podid_core::facts::AssignmentState;
+use podid_core::facts::{AssignmentState, Pod};
 use podid_runtime::metrics::PlainCounter;
 use serde_json::Value;
 
@@ -167,4 +167,48 @@ async fn a_caller_who_hangs_up_is_there() {
     stage.settle().await;
     let line = &audited.lines(1)[0];
     assert_eq!((&line["decision"], &line["status"]), (&"hung up".into(), &499.into()));
+}
+
+/// The queries of deploy/monitoring, on lines that were really written.
+#[tokio::test(start_paused = true)]
+async fn the_queries_answer_their_questions_and_name_only_fields_that_lines_have() {
+    let audited = Audited::standard().await;
+    let stage = &audited.stage;
+    for (name, address) in [("web", "10.0.0.1"), ("api", "10.0.0.2")] {
+        stage.ready_pod(name, address).await;
+    }
+    stage.cluster.apply_pod(Pod { labels: [].into(), ..pod("shop", "bare", "10.0.0.3") });
+    stage.cluster.apply_pod(pod("shop", "vip", "10.0.0.4"));
+    stage.cluster.apply_exception(exception("shop", "aadpodidbinding", "vip"));
+    stage.settle().await;
+    assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
+    let before = audited.lines(1);
+    assert_eq!(stage.token("10.0.0.1", "").await.status, 200);
+    assert_eq!(stage.token("10.0.0.2", "").await.status, 200);
+    assert_eq!(stage.token("10.0.0.3", "").await.status, 400);
+    stage.token("10.0.0.4", "").await;
+    let headers = [METADATA, ("x-forwarded-for", "10.0.0.9")];
+    assert_eq!(stage.send("10.0.0.2", "GET", &format!("{TOKEN}?resource=r"), &headers).await.status, 400);
+    let recent = audited.lines(6).split_off(1);
+
+    let known = [vec!["shop".to_owned(), "web".to_owned()], vec!["shop".to_owned(), "idle".to_owned()]];
+    let answer = |name: &str| {
+        let query = podid_monitor::query::QUERIES.iter().find(|query| query.name == name).unwrap();
+        let answer = query.answer(&recent, &before, &known);
+        answer.into_iter().map(|row| row.join(" ").trim().to_owned()).collect::<Vec<_>>()
+    };
+    let (vault, [web, api]) = ("https://vault.azure.net", ["web", "api"].map(client_id));
+    let used = [format!("shop api shop api {api} {vault}"), format!("shop web shop web {web} {vault}")];
+    assert_eq!(answer("who-used-which-identity"), used);
+    assert_eq!(answer("first-use"), [format!("shop shop api {vault}")]);
+    assert_eq!(answer("refused"), ["forwarded", &format!("no-label shop bare   {vault}")]);
+    assert_eq!(answer("suspicious"), [format!("forwarded 10.0.0.2 {TOKEN}")]);
+    assert_eq!(answer("passed-through"), [format!("shop vip {TOKEN}")]);
+    assert_eq!(answer("unused-identities"), ["shop idle"]);
+
+    let all: Vec<&Value> = before.iter().chain(&recent).collect();
+    for field in podid_monitor::query::QUERIES.iter().flat_map(podid_monitor::query::Query::fields) {
+        let pointer = format!("/{}", field.0.replace('.', "/"));
+        assert!(all.iter().any(|line| line.pointer(&pointer).is_some()), "no line has {}", field.0);
+    }
 }

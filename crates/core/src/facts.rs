@@ -247,6 +247,27 @@ impl IdentityKind {
     }
 }
 
+// === impl CredentialKind ===
+
+impl CredentialKind {
+    /// The key that holds the credential, of those that a Secret has: the one with the right name; a client secret
+    /// may also be the only one (W-37).
+    pub fn key<'a>(self, keys: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        let keys: Vec<&str> = keys.collect();
+        let named = keys.iter().find(|key| **key == self.key_name());
+        let only = keys.first().filter(|_| keys.len() == 1 && self == Self::Password);
+        named.or(only).copied()
+    }
+
+    /// The name of that key.
+    pub fn key_name(self) -> &'static str {
+        match self {
+            Self::Password => "clientSecret",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
 // === impl Binding ===
 
 impl Binding {

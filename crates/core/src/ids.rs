@@ -284,6 +284,14 @@ impl ComputeId {
 }
 
 impl ComputeKind {
+    /// The kind in words.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::VirtualMachine => "VM",
+            Self::ScaleSet => "scale set",
+        }
+    }
+
     /// The type segment of the ARM id.
     pub fn segment(self) -> &'static str {
         match self {

@@ -6,12 +6,14 @@
 //!
 //! A token request walks [`request`] → [`select`] → [`answer`] → [`token`];
 //! a pod event walks [`facts`] → [`target`] → [`desired`] → [`plan`] → [`assign`].
-//! [`addon`] is about the commands that give pods an identity; [`adopt`] looks at a cluster that still has the original.
+//! [`addon`] is about the commands that give pods an identity; [`adopt`] looks at a cluster that still has the original;
+//! [`chain`] says why a pod gets no token, each cause with its [`code`].
 
 pub mod addon;
 pub mod adopt;
 pub mod answer;
 pub mod assign;
+pub mod chain;
 pub mod code;
 pub mod desired;
 pub mod facts;

@@ -158,7 +158,7 @@ fn unserved(crd: &CustomResourceDefinition) -> Option<String> {
 }
 
 /// Which revision of podid's definitions this is; none if podid did not write it.
-fn revision(crd: &CustomResourceDefinition) -> Option<u32> {
+pub(crate) fn revision(crd: &CustomResourceDefinition) -> Option<u32> {
     crd.metadata.annotations.as_ref()?.get(REVISION_ANNOTATION)?.parse().ok()
 }
 

@@ -10,7 +10,7 @@
 //! waiting for any answer.
 
 mod contest;
-mod lock;
+pub(crate) mod lock;
 
 use std::future::Future;
 use std::sync::Arc;

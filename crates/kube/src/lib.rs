@@ -17,6 +17,7 @@
 //! | what has to be applied to a cluster? | [`manifests`] |
 //! | how do the definitions in a cluster become ours? | [`definitions`] |
 //! | what did the original leave in a cluster? | [`survey`] |
+//! | what lies between a pod and its token? | [`mod@scene`] |
 
 pub mod call;
 pub mod client;
@@ -31,6 +32,7 @@ pub mod manifests;
 pub mod pod_identities;
 pub mod pulse;
 pub mod records;
+pub mod scene;
 pub mod survey;
 pub mod taint;
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! caller may not read is left out and named; a server that does not answer ends it.
 
 pub(crate) mod pages;
-mod read;
-mod workload;
+pub(crate) mod read;
+pub(crate) mod workload;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{adopt, crds, demo, goflags, manifests, mic, nmi, policy};
 #[cfg(feature = "lab")]
-use crate::{audit, explain, lab};
+use crate::{audit, diagnose, explain, lab};
 
 /// Pod-managed identity for Kubernetes on Azure.
 ///
@@ -45,6 +45,12 @@ enum Command {
     /// Say what a code in a message means and how to mend it
     #[cfg(feature = "lab")]
     Explain(explain::Args),
+    /// Say why a pod gets no token, and what mends it
+    #[cfg(feature = "lab")]
+    Why(diagnose::Why),
+    /// Look for whatever keeps pods from their tokens, in the whole cluster
+    #[cfg(feature = "lab")]
+    Doctor(diagnose::Doctor),
     /// See podid work on this machine: a simulated Azure and a small cluster
     #[cfg(feature = "lab")]
     Lab(lab::Args),
@@ -79,6 +85,10 @@ pub fn run() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         #[cfg(feature = "lab")]
         Command::Explain(args) => explain::run(&args),
+        #[cfg(feature = "lab")]
+        Command::Why(args) => diagnose::why(&args),
+        #[cfg(feature = "lab")]
+        Command::Doctor(args) => diagnose::doctor(&args),
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(&args),
         Command::Completion { shell } => {

@@ -18,6 +18,8 @@ mod crds;
 #[cfg(target_os = "linux")]
 mod demo;
 #[cfg(all(target_os = "linux", feature = "lab"))]
+mod diagnose;
+#[cfg(all(target_os = "linux", feature = "lab"))]
 mod explain;
 #[cfg(target_os = "linux")]
 mod goflags;

@@ -93,7 +93,8 @@ const NMI: &[(&str, &str, Fate)] = &[
 ];
 
 /// Booleans whose default is in neither table.
-const OTHER_BOOLEANS: [&str; 4] = ["forceNamespaced", "version", "logtostderr", "alsologtostderr"];
+const OTHER_BOOLEANS: [&str; 5] =
+    ["forceNamespaced", "force-namespaced", "version", "logtostderr", "alsologtostderr"];
 
 pub(super) fn find(view: &View<'_>) -> Vec<Finding> {
     view.original.all().flat_map(differences).collect()

@@ -59,6 +59,7 @@ fn workload(kind: WorkloadKind, name: &str, arguments: &[&str]) -> Workload {
         pod_labels: labels(&[("component", component)]),
         image: format!("mcr.microsoft.com/oss/azure/aad-pod-identity/{component}:v1.8.17").into(),
         arguments: arguments.iter().map(|text| (*text).into()).collect(),
+        command: 0,
         environment: labels(&[]),
         service_account: "aad-pod-id-mic-service-account".into(),
         wanted: 2,

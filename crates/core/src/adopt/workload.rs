@@ -24,6 +24,8 @@ pub struct Workload {
     pub image: Arc<str>,
     /// Command and arguments of its first container.
     pub arguments: Vec<Arc<str>>,
+    /// How many of these are its command.
+    pub command: usize,
     /// Variables of its first container that have a value of their own.
     pub environment: BTreeMap<Arc<str>, Arc<str>>,
     /// The service account of its pods.
@@ -41,6 +43,8 @@ pub enum WorkloadKind {
     Deployment,
     /// A DaemonSet.
     DaemonSet,
+    /// A pod, kept by one of the others or by nobody.
+    Pod,
 }
 
 /// What a workload does.
@@ -79,12 +83,13 @@ impl Workload {
     /// command and the component label each are enough. A DaemonSet is never the controller.
     pub fn role(&self) -> Option<Role> {
         let labelled = COMPONENT_LABELS.iter().filter_map(|key| self.labels.get(*key)).map(AsRef::as_ref);
-        let names = [self.image_name(), self.command()].into_iter().chain(labelled);
-        let role = match self.kind {
-            WorkloadKind::Deployment => Role::Mic,
-            WorkloadKind::DaemonSet => Role::Nmi,
+        let names: Vec<&str> = [self.image_name(), self.command()].into_iter().chain(labelled).collect();
+        let roles: &[Role] = match self.kind {
+            WorkloadKind::Deployment => &[Role::Mic],
+            WorkloadKind::DaemonSet => &[Role::Nmi],
+            WorkloadKind::Pod => &[Role::Mic, Role::Nmi],
         };
-        names.into_iter().any(|name| name == role.name()).then_some(role)
+        roles.iter().copied().find(|role| names.contains(&role.name()))
     }
 
     /// Whose it is, given that it has a role: podid's one program is told its role as an argument,
@@ -99,19 +104,20 @@ impl Workload {
     }
 
     /// Value of a flag, if it is given.
-    pub(super) fn flag(&self, name: &str) -> Option<&str> {
+    pub fn flag(&self, name: &str) -> Option<&str> {
         self.flags().into_iter().rev().find(|(given, _)| *given == name).map(|(_, value)| value)
     }
 
     /// All its flags.
-    pub(super) fn flags(&self) -> Vec<(&str, &str)> {
+    pub fn flags(&self) -> Vec<(&str, &str)> {
         arguments::parse(&self.arguments)
     }
 
     /// Whether it matches within a namespace only.
-    pub(super) fn is_namespaced(&self) -> bool {
+    pub(crate) fn is_namespaced(&self) -> bool {
         let by_variable = self.environment.get("FORCENAMESPACED").is_some_and(|value| &**value == "true");
-        by_variable || self.flag("forceNamespaced") == Some("true") || self.is_managed()
+        let by_flag = ["forceNamespaced", "force-namespaced"].map(|name| self.flag(name) == Some("true"));
+        by_variable || by_flag.contains(&true) || self.is_managed()
     }
 
     /// Whether it is an agent that decides itself.
@@ -127,7 +133,7 @@ impl Workload {
     }
 
     /// Whether a pod with these labels in `namespace` is one of its own.
-    pub(super) fn owns(&self, namespace: &str, labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
+    pub fn owns(&self, namespace: &str, labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
         *self.id.namespace == *namespace
             && !self.selector.is_empty()
             && self.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
@@ -154,6 +160,7 @@ impl WorkloadKind {
         match self {
             Self::Deployment => "Deployment",
             Self::DaemonSet => "DaemonSet",
+            Self::Pod => "Pod",
         }
     }
 }

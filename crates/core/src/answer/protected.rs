@@ -62,7 +62,7 @@ impl FromIterator<ProtectedId> for Protected {
 impl Protected {
     /// Whether `identity` is one of them. One of its ids is enough: a token is given only where IMDS says
     /// that both belong together (W-04).
-    fn covers(&self, identity: &Identity) -> bool {
+    pub fn covers(&self, identity: &Identity) -> bool {
         let Ok(kind) = &identity.kind else { return false };
         self.clients.contains(kind.client_id())
             || kind.resource_id().is_some_and(|id| self.resources.contains(id))

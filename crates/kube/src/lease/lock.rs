@@ -19,22 +19,22 @@ const ANNOTATION: &str = "control-plane.alpha.kubernetes.io/leader";
 /// Who holds a lock and since when. As JSON it is client-go's election record.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Empty if released.
     #[serde(rename = "holderIdentity", default)]
-    pub(super) holder: String,
+    pub(crate) holder: String,
     #[serde(rename = "leaseDurationSeconds", default)]
-    pub(super) seconds: i32,
+    pub(crate) seconds: i32,
     #[serde(rename = "acquireTime", default)]
-    pub(super) acquired: Option<Timestamp>,
+    pub(crate) acquired: Option<Timestamp>,
     #[serde(rename = "renewTime", default)]
-    pub(super) renewed: Option<Timestamp>,
+    pub(crate) renewed: Option<Timestamp>,
     #[serde(rename = "leaderTransitions", default)]
-    pub(super) transitions: i32,
+    pub(crate) transitions: i32,
 }
 
 /// A kind of object that can be a lock.
-pub(super) trait Lock:
+pub(crate) trait Lock:
     Resource<DynamicType = (), Scope = NamespaceResourceScope>
     + Clone
     + Debug

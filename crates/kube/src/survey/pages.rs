@@ -46,8 +46,21 @@ pub(crate) async fn all<K, T>(
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
+    Box::pin(chosen(api, &ListParams::default(), what, read)).await
+}
+
+/// The same for the objects that `choice` selects.
+pub(crate) async fn chosen<K, T>(
+    api: Api<K>,
+    choice: &ListParams,
+    what: &str,
+    read: impl Fn(&K) -> Option<T>,
+) -> Result<Vec<T>, CallError>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug,
+{
     let mut found = Vec::new();
-    let mut params = ListParams::default().limit(PAGE);
+    let mut params = choice.clone().limit(PAGE);
     loop {
         let page = match bounded(|| what.to_owned(), LIMIT, api.list(&params)).await {
             Ok(page) => page,
@@ -55,7 +68,7 @@ where
             // The server forgot where we were (410): once more, in one answer.
             Err(CallError::Refused { .. }) if params.continue_token.is_some() => {
                 found.clear();
-                params = ListParams::default();
+                params = choice.clone();
                 continue;
             }
             Err(error) => return Err(error),

@@ -15,7 +15,7 @@ pub(super) fn pod(object: &core::Pod) -> Option<Pod> {
     Some(Pod { fact: facts::pod(object).ok()?, replica_set })
 }
 
-pub(super) fn identity(object: &AzureIdentity) -> Option<Identity> {
+pub(crate) fn identity(object: &AzureIdentity) -> Option<Identity> {
     let fact = facts::identity(object).ok()?;
     let spec = &object.spec;
     let secret = spec.client_password.as_ref().and_then(|reference| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, Pod, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use podid_core::adopt::{Workload, WorkloadKind};
 use podid_core::ids::ObjectRef;
@@ -12,18 +12,26 @@ use podid_core::ids::ObjectRef;
 /// Annotations that kubectl and Helm leave on what a person installed.
 const SIGNS: [&str; 2] = ["kubectl.kubernetes.io/last-applied-configuration", "meta.helm.sh/release-name"];
 
-pub(super) fn deployment(object: &Deployment) -> Option<Workload> {
+pub(crate) fn deployment(object: &Deployment) -> Option<Workload> {
     let spec = object.spec.as_ref()?;
     let parts =
         Parts { kind: WorkloadKind::Deployment, metadata: &object.metadata, selector: &spec.selector };
     parts.workload(&spec.template, spec.replicas.unwrap_or(1))
 }
 
-pub(super) fn daemon_set(object: &DaemonSet) -> Option<Workload> {
+pub(crate) fn daemon_set(object: &DaemonSet) -> Option<Workload> {
     let spec = object.spec.as_ref()?;
     let wanted = object.status.as_ref().map_or(0, |status| status.desired_number_scheduled);
     let parts = Parts { kind: WorkloadKind::DaemonSet, metadata: &object.metadata, selector: &spec.selector };
     parts.workload(&spec.template, wanted)
+}
+
+/// A pod as a workload of its own, if it runs MIC or NMI.
+pub(crate) fn pod(object: &Pod) -> Option<Workload> {
+    let nothing = LabelSelector::default();
+    let parts = Parts { kind: WorkloadKind::Pod, metadata: &object.metadata, selector: &nothing };
+    let template = PodTemplateSpec { metadata: None, spec: object.spec.clone() };
+    parts.workload(&template, 1)
 }
 
 struct Parts<'a> {
@@ -48,6 +56,7 @@ impl Parts<'_> {
             pod_labels: shared(pod_labels),
             image: container.image.as_deref().unwrap_or_default().into(),
             arguments: words(container),
+            command: container.command.iter().flatten().count(),
             environment: environment(container),
             service_account: pod.service_account_name.as_deref().unwrap_or("default").into(),
             wanted,

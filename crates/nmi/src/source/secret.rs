@@ -179,7 +179,7 @@ fn proof(entries: &BTreeMap<String, SecretSlice<u8>>, kind: CredentialKind) -> R
     match kind {
         CredentialKind::Password => password(entries).map(Proof::Secret),
         CredentialKind::Certificate => {
-            let certificate = entries.get("certificate").ok_or("it has no key certificate")?;
+            let certificate = entries.get(kind.key_name()).ok_or("it has no key certificate")?;
             let password = entries.get("password").map(ExposeSecret::expose_secret);
             let password = password.map(str::from_utf8).transpose();
             let password =
@@ -205,9 +205,8 @@ fn of_certificate(problem: &Unusable) -> String {
 }
 
 fn password(entries: &BTreeMap<String, SecretSlice<u8>>) -> Result<SecretString, String> {
-    let named = entries.get("clientSecret");
-    let only = entries.values().next().filter(|_| entries.len() == 1);
-    let value = named.or(only).ok_or_else(|| {
+    let key = CredentialKind::Password.key(entries.keys().map(String::as_str));
+    let value = key.and_then(|key| entries.get(key)).ok_or_else(|| {
         format!(
             "it has {} keys and none is called clientSecret, which holds the client secret",
             entries.len()

@@ -69,7 +69,7 @@ pub fn at_least(target: &Target, path: &str, least: i64) -> Verdict {
 pub fn has_value(target: &Target, path: &str) -> Verdict {
     with(target, path, |value| {
         let empty = value.is_null() || amount(value) == Some(0) && !value.is_number();
-        if empty { Verdict::fail_at(path, "Is null or empty.") } else { Verdict::Pass }
+        if empty { Verdict::fail_at(path, format!("Is set to '{}'.", shown(value))) } else { Verdict::Pass }
     })
 }
 
@@ -205,7 +205,7 @@ mod tests {
     fn a_missing_field_is_not_an_unwanted_one() {
         assert_eq!(reason(not_equals(&target(&json!("none")), "b", "none")), "pass");
         assert_eq!(reason(not_equals(&target(&json!("None")), "a", "none")), "Path a: Is set to 'None'.");
-        assert_eq!(reason(has_value(&target(&json!("")), "a")), "Path a: Is null or empty.");
+        assert_eq!(reason(has_value(&target(&json!("")), "a")), "Path a: Is set to ''.");
         assert_eq!(reason(has_value(&target(&json!(0)), "a")), "pass");
     }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
+use jiff::Timestamp;
 use podid_audit::{
     Keep, Level, Output, Report, Run, Selection, Settings, Suppression, catalogue, input, rules,
 };
@@ -88,7 +89,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ));
     }
     let report = args.look(&selection);
-    anstream::print!("{}", args.output.render(&report)?);
+    anstream::print!("{}", args.output.render(&report, Timestamp::now())?);
     if args.output != Output::Table {
         // The forms for programs hold records only.
         for unread in &report.unread {
@@ -120,7 +121,7 @@ impl Args {
         match self.output {
             Output::Json => Format::Json,
             Output::Yaml => Format::Yaml,
-            Output::Table => Format::Table,
+            Output::Table | Output::Csv | Output::Nunit3 | Output::Sarif | Output::Markdown => Format::Table,
         }
     }
 

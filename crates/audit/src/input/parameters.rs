@@ -59,7 +59,11 @@ fn linked(path: &Path, link: &str) -> Result<PathBuf, Astray> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let root = root(folder);
     let relative = link.starts_with("./") || link.starts_with("../");
-    let target = if relative { folder.join(link) } else { root.join(link.trim_start_matches('/')) };
+    let target = if relative {
+        folder.join(link.trim_start_matches("./"))
+    } else {
+        root.join(link.trim_start_matches('/'))
+    };
     let shown = target.display().to_string();
     let found = target.canonicalize().map_err(|_| Astray::Missing(shown.clone()))?;
     if !found.starts_with(real(&root)) {
@@ -125,7 +129,7 @@ mod tests {
             fs::write(root.join(file), "").unwrap();
         }
         let file = root.join("a/b/any.json");
-        assert_eq!(link("./near.json").template(&file), Ok(root.join("a/b/./near.json")));
+        assert_eq!(link("./near.json").template(&file), Ok(root.join("a/b/near.json")));
         assert_eq!(link("top.json").template(&file), Ok(root.join("top.json")));
         assert!(link("../../top.json").template(&file).is_ok());
         assert!(matches!(link("../../../out.json").template(&file), Err(Astray::Outside(..))));

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use podid_azure::arm::{self, Arm, BudgetLeft, Reading};
 use podid_core::assign::{Identities, Patch};
+use podid_core::code::Obstacle;
 use podid_core::ids::ComputeId;
+
+use crate::problem::Problem;
 
 /// Reads and writes identities. Every call ends by itself: the implementation has deadlines.
 pub(crate) trait Compute: Send + Sync + 'static {
@@ -35,27 +38,41 @@ pub(crate) enum Fault {
     #[error("it does not exist")]
     Missing,
     /// Single identities of a PATCH were refused: set them aside and go on with the others.
-    #[error("{message}")]
+    #[error("{problem}")]
     Identities {
         /// Those that the answer names; none if it names nobody.
         named: Identities,
         /// ARM's words.
-        message: String,
+        problem: Problem,
     },
     /// Try the same again, after a while.
-    #[error("{message}")]
+    #[error("{problem}")]
     Later {
         /// How long ARM asked to be left alone.
         after: Option<Duration>,
         /// What happened.
-        message: String,
+        problem: Problem,
     },
     /// Somebody has to change something first: a right, a credential.
-    #[error("{message}")]
+    #[error("{problem}")]
     Refused {
         /// What happened and what to change.
-        message: String,
+        problem: Problem,
     },
+}
+
+// === impl Fault ===
+
+impl Fault {
+    /// What people are told of it.
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            Self::Missing => Problem::new(Obstacle::MachineMissing, self.to_string()),
+            Self::Identities { problem, .. } | Self::Later { problem, .. } | Self::Refused { problem } => {
+                problem.clone()
+            }
+        }
+    }
 }
 
 // === impl Arm ===
@@ -64,7 +81,9 @@ impl Compute for Arm {
     async fn read(&self, target: &ComputeId) -> Result<Reading, Fault> {
         self.identities(target).await.map_err(|error| match error {
             // There is no identity in a GET that could be at fault.
-            arm::Error::Rejected { .. } => Fault::Refused { message: error.to_string() },
+            arm::Error::Rejected { .. } => {
+                Fault::Refused { problem: Problem::new(Obstacle::ArmTrouble, error.to_string()) }
+            }
             error => Fault::from(error),
         })
     }
@@ -80,19 +99,19 @@ impl Compute for Arm {
 
 impl From<arm::Error> for Fault {
     fn from(error: arm::Error) -> Self {
-        let (message, after) = (error.to_string(), error.retry_after());
+        let (problem, after) = (Problem::from(&error), error.retry_after());
         match error {
             arm::Error::NotFound { .. } => Self::Missing,
             arm::Error::Identities { identities, .. } => {
-                Self::Identities { named: identities.into_iter().collect(), message }
+                Self::Identities { named: identities.into_iter().collect(), problem }
             }
-            arm::Error::Rejected { .. } => Self::Identities { named: Identities::new(), message },
-            arm::Error::Denied { .. } => Self::Refused { message },
+            arm::Error::Rejected { .. } => Self::Identities { named: Identities::new(), problem },
+            arm::Error::Denied { .. } => Self::Refused { problem },
             arm::Error::Conflict { .. }
             | arm::Error::Throttled { .. }
             | arm::Error::Unavailable { .. }
             | arm::Error::StillRunning { .. }
-            | arm::Error::Login(_) => Self::Later { after, message },
+            | arm::Error::Login(_) => Self::Later { after, problem },
         }
     }
 }

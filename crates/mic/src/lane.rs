@@ -19,6 +19,7 @@ use podid_core::retry::{Policy, backoff};
 use tokio::time::Instant;
 
 use crate::compute::Fault;
+use crate::problem::Problem;
 use bars::Bars;
 pub(crate) use bars::spread;
 use drift::Drift;
@@ -142,12 +143,12 @@ pub(crate) enum Notice {
         /// Which ones.
         ids: Vec<IdentityResourceId>,
         /// Why.
-        message: String,
+        problem: Problem,
     },
     /// The whole target cannot be served.
     Trouble {
         /// Why.
-        message: String,
+        problem: Problem,
         /// How long it is left alone.
         wait: Duration,
     },
@@ -241,7 +242,7 @@ impl Lane {
             Err(refusal) => {
                 self.compare_at = Some(now + LOOK_AGAIN);
                 self.not_before = self.compare_at;
-                let notice = Notice::Trouble { message: refusal.to_string(), wait: LOOK_AGAIN };
+                let notice = Notice::Trouble { problem: Problem::from(&refusal), wait: LOOK_AGAIN };
                 (Next::Wait(self.not_before), Some(notice).filter(|_| !seen.missing))
             }
             Ok(decision) if !decision.patches.is_empty() => {
@@ -336,10 +337,10 @@ impl Lane {
             seen.doubtful = patch.add.iter().chain(&patch.remove).cloned().collect();
         }
         match (fault, patch) {
-            (Fault::Identities { named, message }, Some(patch)) if !patch.add.is_empty() => {
+            (Fault::Identities { named, problem }, Some(patch)) if !patch.add.is_empty() => {
                 let ids = self.bars.refuse(&patch.add, named, now);
                 self.patched = None;
-                (!ids.is_empty()).then(|| Notice::Refused { ids, message: message.clone() })
+                (!ids.is_empty()).then(|| Notice::Refused { ids, problem: problem.clone() })
             }
             (Fault::Missing, _) => Some(self.missing(now)),
             _ => Some(self.trouble(fault, now)),
@@ -352,7 +353,7 @@ impl Lane {
         if let Some(seen) = &mut self.seen {
             seen.missing = true;
         }
-        Notice::Trouble { message: Fault::Missing.to_string(), wait: LOOK_AGAIN }
+        Notice::Trouble { problem: Fault::Missing.problem(), wait: LOOK_AGAIN }
     }
 
     fn trouble(&mut self, fault: &Fault, now: Instant) -> Notice {
@@ -363,7 +364,7 @@ impl Lane {
         };
         let wait = backoff(&TROUBLE, self.failures, self.spread).max(asked);
         self.not_before = Some(now + wait);
-        Notice::Trouble { message: fault.to_string(), wait }
+        Notice::Trouble { problem: fault.problem(), wait }
     }
 }
 

@@ -17,6 +17,7 @@ mod lane;
 pub mod metrics;
 mod news;
 mod ownership;
+mod problem;
 mod records;
 pub mod report;
 mod run;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use podid_core::facts::{Assignment, AssignmentState};
 use podid_core::ids::{ComputeId, IdentityResourceId, NodeName, ObjectRef, Uid};
 
+use crate::problem::Problem;
+
 /// One assignment, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct About {
@@ -45,7 +47,7 @@ pub(crate) enum News {
     /// A record is gone.
     Removed(About),
     /// A write failed; it is tried again after the wait.
-    WriteFailed(About, String, Duration),
+    WriteFailed(About, Problem, Duration),
     /// Identities were put on a target or taken off it.
     Patched {
         target: ComputeId,
@@ -60,13 +62,13 @@ pub(crate) enum News {
     /// They are back.
     Repaired { target: ComputeId, ids: Vec<IdentityResourceId> },
     /// ARM refuses an identity.
-    Refused { target: ComputeId, id: IdentityResourceId, message: String, affected: Vec<Affected> },
+    Refused { target: ComputeId, id: IdentityResourceId, problem: Problem, affected: Vec<Affected> },
     /// A whole target cannot be served for a while.
-    Trouble { target: ComputeId, message: String, wait: Duration, affected: Vec<Affected> },
+    Trouble { target: ComputeId, problem: Problem, wait: Duration, affected: Vec<Affected> },
     /// A node cannot carry the identity that a pod there needs.
-    Unplaceable { affected: Affected, reason: String },
+    Unplaceable { affected: Affected, problem: Problem },
     /// An `AzureIdentity` cannot be used.
-    InvalidIdentity { identity: ObjectRef, uid: Uid, reason: String },
+    InvalidIdentity { identity: ObjectRef, uid: Uid, problem: Problem },
 }
 
 // === impl About ===

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use podid_core::assign::Ledger;
+use podid_core::code::Obstacle;
 use podid_core::ids::ComputeId;
 pub(crate) use podid_core::ownership::NAME;
 use podid_core::ownership::{self as text, SIZE_LIMIT};
@@ -16,6 +17,7 @@ use podid_kube::ledger::{Ledger as Store, Page};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::compute::Fault;
+use crate::problem::Problem;
 
 /// Writes that may wait; a worker waits for its own.
 const QUEUE: usize = 64;
@@ -99,7 +101,10 @@ fn check_size(page: &Page) -> Result<(), CallError> {
 impl Ownership {
     /// Writes the ledger of `target`; returns when it is stored.
     pub(crate) async fn store(&self, target: &ComputeId, ledger: &Ledger) -> Result<(), Fault> {
-        let closed = || Fault::Later { after: None, message: "the ownership record is closed".to_owned() };
+        let closed = || Fault::Later {
+            after: None,
+            problem: Problem::new(Obstacle::LedgerUnwritten, "the ownership record is closed"),
+        };
         let (done, stored) = oneshot::channel();
         let request = Request { target: target.clone(), ledger: ledger.clone(), done };
         self.queue.send(request).await.map_err(|_| closed())?;
@@ -160,5 +165,9 @@ fn fault(error: &CallError) -> Fault {
         | CallError::Forbidden { .. }
         | CallError::Refused { .. } => None,
     };
-    Fault::Later { after, message: format!("cannot record what podid puts on it: {error}") }
+    let problem = Problem::unwritten(error, Obstacle::LedgerUnwritten);
+    Fault::Later {
+        after,
+        problem: problem.worded(|text| format!("cannot record what podid puts on it: {text}")),
+    }
 }

@@ -10,6 +10,7 @@ use podid_core::ids::{IdentityResourceId, ObjectRef, Uid};
 use podid_kube::events::{Event, Recorder, Severity, Subject};
 
 use crate::news::{About, Affected, News};
+use crate::problem::Problem;
 
 /// A record was written in state `Created` or `Assigned`.
 pub const CREATED: &str = "assignment created";
@@ -91,13 +92,13 @@ impl Reporter {
                 );
                 self.tell_owner(BINDING_REMOVED, about.binding, about.binding_uid, message);
             }
-            News::WriteFailed(about, error, wait) => {
+            News::WriteFailed(about, problem, wait) => {
                 let retry_ms = millis(wait);
                 tracing::warn!(
-                    assignment = %about.record, pod = %about.pod, identity = %about.identity, error,
-                    retry_ms, "{WRITE_FAILED}"
+                    assignment = %about.record, pod = %about.pod, identity = %about.identity,
+                    code = %problem.code, error = problem.text, retry_ms, "{WRITE_FAILED}"
                 );
-                let message = format!("Assignment {} cannot be written: {error}", about.record);
+                let message = format!("Assignment {} cannot be written: {problem}", about.record);
                 self.tell_owner(APPLY_ERROR, about.binding, about.binding_uid, message);
             }
             News::Patched { target, add, remove, took, .. } => {
@@ -112,24 +113,26 @@ impl Reporter {
             News::Repaired { target, ids } => {
                 tracing::info!(target = %target, identities = %Ids(&ids), "{REPAIRED}");
             }
-            News::Refused { target, id, message, affected } => {
-                tracing::warn!(target = %target, identity = %id, error = message, "{REFUSED}");
-                self.apply_errors(affected, &format!("{id}: {message}"));
+            News::Refused { target, id, problem, affected } => {
+                let Problem { code, text } = &problem;
+                tracing::warn!(target = %target, identity = %id, %code, error = text, "{REFUSED}");
+                self.apply_errors(affected, &format!("{id}: {problem}"));
             }
-            News::Trouble { target, message, wait, affected } => {
-                let retry_ms = millis(wait);
-                tracing::warn!(target = %target, error = message, retry_ms, "{TROUBLE}");
-                self.apply_errors(affected, &format!("{target}: {message}"));
+            News::Trouble { target, problem, wait, affected } => {
+                let (retry_ms, Problem { code, text }) = (millis(wait), &problem);
+                tracing::warn!(target = %target, %code, error = text, retry_ms, "{TROUBLE}");
+                self.apply_errors(affected, &format!("{target}: {problem}"));
             }
-            News::Unplaceable { affected, reason } => {
+            News::Unplaceable { affected, problem } => {
                 if let Some((pod, node)) = &affected.user {
-                    tracing::warn!(%pod, %node, error = reason, "node cannot carry identities");
+                    let Problem { code, text } = &problem;
+                    tracing::warn!(%pod, %node, %code, error = text, "node cannot carry identities");
                 }
-                self.apply_errors(vec![affected], &reason);
+                self.apply_errors(vec![affected], &problem.to_string());
             }
-            News::InvalidIdentity { identity, uid, reason } => {
-                tracing::warn!(%identity, error = reason, "{}", INVALID.reason);
-                self.tell_owner(INVALID, identity, uid, reason);
+            News::InvalidIdentity { identity, uid, problem } => {
+                tracing::warn!(%identity, code = %problem.code, error = problem.text, "{}", INVALID.reason);
+                self.tell_owner(INVALID, identity, uid, problem.to_string());
             }
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use podid_azure::arm::Reading;
 use podid_core::assign::Decision;
+use podid_core::code::Obstacle;
 use podid_core::ids::ComputeId;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use crate::compute::{Compute, Fault};
 use crate::lane::{Done, Work};
 use crate::metrics::{Metrics, Operation};
 use crate::ownership::Ownership;
+use crate::problem::Problem;
 
 /// How a target's work ended.
 #[derive(Debug)]
@@ -85,7 +87,8 @@ impl<C: Compute> Tools<C> {
         }
         for patch in decision.patches {
             if !*self.leads.borrow() {
-                let fault = Fault::Later { after: None, message: "no longer the leader".to_owned() };
+                let problem = Problem::new(Obstacle::MicNoLeader, "no longer the leader");
+                let fault = Fault::Later { after: None, problem };
                 return Done::Write { ledger: Some(decision.ledger), patches, failed: Some((None, fault)) };
             }
             // It is the tag of what was read; the first PATCH makes another one.

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use podid_core::assign::{self, Ledger, Protected};
+use podid_core::code::Obstacle;
 use podid_core::desired::{Desired, Key};
 use podid_core::facts::{AssignmentState, Identity, Pod};
 use podid_core::ids::{ComputeId, IdentityResourceId, NodeName, ObjectRef};
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 
 use crate::lane::{Pacing, Work};
 use crate::news::News;
+use crate::problem::Problem;
 use crate::records::{Action, Job, Written, asked};
 use crate::worker::Report;
 use everywhere::Everywhere;
@@ -176,7 +178,8 @@ impl World {
                 let wait = self.pending.failed(&key, asked(&error), now);
                 // Somebody else was faster, which the watch is about to show.
                 if !matches!(error, CallError::Conflict { .. } | CallError::Absent { .. }) {
-                    self.news.push(News::WriteFailed(about, error.to_string(), wait));
+                    let problem = Problem::unwritten(&error, Obstacle::RecordUnwritten);
+                    self.news.push(News::WriteFailed(about, problem, wait));
                 }
             }
         }
@@ -320,13 +323,14 @@ impl World {
     fn placed<'a>(&'a self, pod: &'a Pod) -> Option<(Vec<Desired<'a>>, Option<News>)> {
         let mut desired = self.facts.desired(pod).desired;
         let Some(node) = desired.first().map(|wanted| wanted.node) else { return Some((desired, None)) };
-        let reason = match self.facts.place(node) {
+        let problem = match self.facts.place(node) {
             Place::Unknown => return None,
             Place::On(_) => return Some((desired, None)),
-            Place::Nowhere(reason) => reason.to_string(),
+            Place::Nowhere(reason) => Problem::from(reason),
         };
         let managed = desired.iter().find(|wanted| wanted.resource_id().is_some());
-        let complaint = managed.map(|wanted| News::Unplaceable { affected: affected(wanted), reason });
+        let complaint =
+            managed.map(|wanted| News::Unplaceable { affected: affected(wanted), problem: problem.clone() });
         desired.retain(|wanted| wanted.resource_id().is_none());
         Some((desired, complaint))
     }

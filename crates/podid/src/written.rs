@@ -30,11 +30,13 @@ const KUBECTL: [(&str, bool); 14] = [
 ];
 
 /// Kinds of Kubernetes itself.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 16] = [
+    "configmap",
     "crd",
     "daemonset",
     "deployment",
     "endpoints",
+    "events",
     "lease",
     "namespace",
     "node",
@@ -62,32 +64,49 @@ const FLAGS: &[&str] = &[
     "-sI",
     "--append",
     "--as",
+    "--assignee",
     "--assignee-object-id",
     "--assignee-principal-type",
+    "--cluster-name",
     "--create-namespace",
     "--disable-pod-identity",
     "--dry-run",
+    "--enable-managed-identity",
+    "--enable-pod-identity",
+    "--enable-pod-identity-with-kubenet",
     "--field-selector",
     "--force",
     "--from-literal",
+    "--generate-ssh-keys",
     "--id",
     "--identities",
+    "--identity-client-id",
+    "--identity-name",
     "--ids",
     "--image",
     "--include-inherited",
     "--install",
     "--instance-ids",
+    "--issuer",
+    "--name",
     "--namespace",
+    "--network-plugin",
+    "--node-image-only",
+    "--object-id",
     "--overwrite",
     "--previous",
     "--query",
     "--raw",
     "--replicas",
+    "--resource-group",
     "--reuse-values",
     "--role",
     "--scope",
+    "--secret-permissions",
     "--set",
     "--show-labels",
+    "--subject",
+    "--subscription-id",
     "--tail",
     "--type",
 ];
@@ -96,11 +115,19 @@ const FLAGS: &[&str] = &[
 const AZ: &[&str] = &[
     "ad app credential list",
     "ad app credential reset",
+    "aks create",
+    "aks nodepool upgrade",
     "aks show",
     "aks update",
+    "feature show",
     "identity create",
+    "identity delete",
+    "identity federated-credential create",
     "identity show",
+    "keyvault set-policy",
+    "provider register",
     "role assignment create",
+    "role assignment delete",
     "role assignment list",
     "vmss identity assign",
     "vmss identity show",
@@ -123,6 +150,7 @@ fn pages() -> Vec<(String, String)> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
+    files.push(docs().join("corrections.md"));
     files.sort();
     assert!(files.len() > 30, "the search for pages looks in the wrong place");
     files.iter().map(|file| (file.display().to_string(), std::fs::read_to_string(file).unwrap())).collect()
@@ -156,6 +184,12 @@ fn words(line: &str) -> Vec<String> {
 
 /// What is wrong with a command, if anything is.
 fn judge(command: &[String]) -> Result<(), String> {
+    // What is given to a variable is a command, too.
+    if let Some((_, inner)) = command[0].split_once("=$(") {
+        let inner = std::iter::once(inner).chain(command[1..].iter().map(String::as_str));
+        let inner: Vec<String> = inner.map(|word| word.trim_end_matches(')').to_owned()).collect();
+        return judge(&inner);
+    }
     let rest: Vec<&str> = command[1..].iter().map(String::as_str).collect();
     match command[0].as_str() {
         "podid" => match commands().try_get_matches_from(command) {
@@ -169,6 +203,7 @@ fn judge(command: &[String]) -> Result<(), String> {
         }
         "helm" if rest.starts_with(&["upgrade", "podid", "charts/podid"]) => flags(&rest),
         "curl" => flags(&rest),
+        "export" => Ok(()),
         other => Err(format!("nobody knows how to check {other}")),
     }
 }
@@ -273,7 +308,8 @@ fn every_command_on_a_page_exists_with_its_flags_and_kinds() {
 #[test]
 fn every_object_on_a_page_has_only_fields_that_its_kind_has() {
     let mut seen = 0;
-    for (name, page) in pages() {
+    // What is wrong on purpose is in the corrections, which a test tries on a real API server.
+    for (name, page) in pages().into_iter().filter(|(name, _)| !name.ends_with("corrections.md")) {
         for text in fences(&page, "yaml").into_iter().flat_map(|fence| fence.split("\n---\n")) {
             let object: Value = serde_saphyr::from_str(text).unwrap();
             let kind = object["kind"].as_str().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use podid_core::code::Obstacle;
 use podid_core::ids::IdentityResourceId;
 
 use super::Operation;
@@ -96,6 +97,28 @@ impl Error {
             }
             Self::Unavailable { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+
+    /// By which code people know it. Of what ARM says about an identity, its own code tells what is wrong with it.
+    pub fn obstacle(&self) -> Obstacle {
+        match self {
+            Self::NotFound { .. } => Obstacle::MachineMissing,
+            Self::Identities { detail, .. } | Self::Rejected { detail, .. } | Self::Denied { detail, .. }
+                if detail.starts_with("LinkedAuthorizationFailed") =>
+            {
+                Obstacle::NoOperatorRole
+            }
+            Self::Identities { detail, .. } if detail.starts_with("FailedIdentityOperation") => {
+                Obstacle::IdentityDeleted
+            }
+            Self::Identities { .. } | Self::Rejected { .. } => Obstacle::IdentityRefused,
+            Self::Denied { .. } => Obstacle::NoMachineRole,
+            Self::Conflict { .. }
+            | Self::Throttled { .. }
+            | Self::Unavailable { .. }
+            | Self::StillRunning { .. } => Obstacle::ArmTrouble,
+            Self::Login(_) => Obstacle::MicNoLogin,
         }
     }
 

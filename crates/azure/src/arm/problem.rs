@@ -141,6 +141,7 @@ fn collect(value: &Value, text: &mut String, depth: u8) {
 
 #[cfg(test)]
 mod tests {
+    use podid_core::code::Obstacle;
     use serde_json::json;
 
     use super::*;
@@ -192,6 +193,25 @@ mod tests {
                 let Error::Identities { identities, .. } = &error else { panic!("{error:?}") };
                 assert_eq!(identities.len(), 1);
             }
+        }
+    }
+
+    #[test]
+    fn what_people_can_do_about_an_error_has_a_code_of_its_own() {
+        let error = |code: &str| json!({"error": {"code": code, "message": format!("about '{ID}'")}});
+        let about_nobody = json!({"error": {"code": "AuthorizationFailed", "message": "no right"}});
+        let cases = [
+            (403, error("LinkedAuthorizationFailed"), Obstacle::NoOperatorRole),
+            (400, error("FailedIdentityOperation"), Obstacle::IdentityDeleted),
+            (400, error("InvalidParameter"), Obstacle::IdentityRefused),
+            (403, about_nobody, Obstacle::NoMachineRole),
+            (404, json!({}), Obstacle::MachineMissing),
+            (409, json!({}), Obstacle::ArmTrouble),
+            (429, json!({}), Obstacle::ArmTrouble),
+            (503, json!({}), Obstacle::ArmTrouble),
+        ];
+        for (status, document, obstacle) in cases {
+            assert_eq!(judge(status, &document).obstacle(), obstacle, "{status} {document}");
         }
     }
 

@@ -50,6 +50,8 @@ table! {
     ReachDiffers = "reach-differs",
     /// MIC cannot write the pod's `AzureAssignedIdentity`.
     RecordUnwritten = "record-unwritten",
+    /// MIC cannot write down what it puts on machines (ConfigMap `podid-ownership`), so it puts nothing on any.
+    LedgerUnwritten = "ledger-unwritten",
     /// MIC gets no token for ARM.
     MicNoLogin = "mic-no-login",
     /// MIC's own identity lacks Managed Identity Operator on the identity.

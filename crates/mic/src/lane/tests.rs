@@ -1,6 +1,7 @@
 //! Cases of one target's life, with ARM and the clock played by hand.
 
 use podid_core::assign::Kind;
+use podid_core::code::Obstacle;
 
 use super::*;
 
@@ -107,11 +108,14 @@ impl Case {
 }
 
 fn refused(named: &[&str]) -> Fault {
-    Fault::Identities { named: set(named), message: "LinkedAuthorizationFailed".to_owned() }
+    Fault::Identities {
+        named: set(named),
+        problem: Problem::new(Obstacle::NoOperatorRole, "LinkedAuthorizationFailed"),
+    }
 }
 
 fn later(after: Option<Duration>) -> Fault {
-    Fault::Later { after, message: "429".to_owned() }
+    Fault::Later { after, problem: Problem::new(Obstacle::ArmTrouble, "429") }
 }
 
 #[test]

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use podid_azure::arm::{BudgetLeft, Reading};
 use podid_core::assign::{Identities, Kind, Patch, Present};
+use podid_core::code::Obstacle;
 use podid_core::ids::{ComputeId, IdentityResourceId};
 
 use crate::compute::{Compute, Fault};
+use crate::problem::Problem;
 
 /// The service. Clones share it.
 #[derive(Clone, Default)]
@@ -139,7 +141,10 @@ impl Compute for FakeArm {
         }
         let named: Identities = patch.add.iter().filter(|id| state.bad.contains(*id)).cloned().collect();
         if !named.is_empty() {
-            return Err(Fault::Identities { named, message: "LinkedAuthorizationFailed".to_owned() });
+            return Err(Fault::Identities {
+                named,
+                problem: Problem::new(Obstacle::NoOperatorRole, "LinkedAuthorizationFailed"),
+            });
         }
         let machine = state.machines.entry(target.clone()).or_default();
         machine.kind = patch.kind.clone();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use podid_core::code::Cause;
 use podid_core::desired::Desired;
 use podid_core::facts::Identity;
 use podid_core::ids::{ComputeId, IdentityResourceId, ObjectRef};
@@ -11,6 +12,7 @@ use super::World;
 use super::lanes::Holder;
 use crate::lane::Notice;
 use crate::news::{Affected, News};
+use crate::problem::Problem;
 
 impl World {
     /// Tells once, as long as it lasts, that `pod` is on a node that cannot carry identities.
@@ -31,7 +33,7 @@ impl World {
             self.news.push(News::InvalidIdentity {
                 identity: identity.id.clone(),
                 uid: identity.uid.clone(),
-                reason: invalid.to_string(),
+                problem: Problem::new(Cause::IdentityInvalid, invalid.to_string()),
             });
         }
     }
@@ -47,16 +49,16 @@ impl World {
             }
             Notice::Drifted(ids) => self.news.push(News::Drifted { target, ids }),
             Notice::Repaired(ids) => self.news.push(News::Repaired { target, ids }),
-            Notice::Refused { ids, message } => {
+            Notice::Refused { ids, problem } => {
                 for id in ids {
                     let affected = self.affected(&target, std::slice::from_ref(&id));
-                    let (target, message) = (target.clone(), message.clone());
-                    self.news.push(News::Refused { target, id, message, affected });
+                    let (target, problem) = (target.clone(), problem.clone());
+                    self.news.push(News::Refused { target, id, problem, affected });
                 }
             }
-            Notice::Trouble { message, wait } => {
+            Notice::Trouble { problem, wait } => {
                 let affected = self.affected(&target, &self.lanes.missing(&target));
-                self.news.push(News::Trouble { target, message, wait, affected });
+                self.news.push(News::Trouble { target, problem, wait, affected });
             }
         }
     }

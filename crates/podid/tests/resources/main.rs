@@ -6,6 +6,7 @@
 
 mod bad;
 mod cluster;
+mod corrections;
 mod definitions;
 mod original;
 mod page;

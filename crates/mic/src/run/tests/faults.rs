@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use podid_core::code::Obstacle;
+
 use crate::compute::Fault;
+use crate::problem::Problem;
 use crate::testing::{Stage, identity_id, pool};
 
 #[tokio::test(start_paused = true)]
@@ -27,9 +30,8 @@ async fn one_bad_identity_holds_up_no_good_one_and_is_released_when_it_is_mended
     assert!(!stage.ownership().contains("/bad"), "it is not there, so it is not ours");
     let told = stage.events();
     assert!(
-        told.iter()
-            .any(|(reason, text)| reason == "binding apply error"
-                && text.contains("LinkedAuthorizationFailed")),
+        told.iter().any(|(reason, text)| reason == "binding apply error"
+            && text.ends_with("LinkedAuthorizationFailed (podid explain no-operator-role)")),
         "{told:?}"
     );
     stage.arm.forgive();
@@ -54,7 +56,10 @@ async fn w19_a_hanging_scale_set_delays_no_other() {
 async fn throttling_is_waited_out_and_nothing_is_sent_meanwhile() {
     let stage = Stage::running().await;
     let asked = Duration::from_mins(2);
-    stage.arm.fail_next(Fault::Later { after: Some(asked), message: "429 Too Many Requests".to_owned() });
+    stage.arm.fail_next(Fault::Later {
+        after: Some(asked),
+        problem: Problem::new(Obstacle::ArmTrouble, "429 Too Many Requests"),
+    });
     stage.bound("app", "app");
     stage.pod("web", "p", "app", "a");
     tokio::time::sleep(Duration::from_mins(1)).await;
@@ -68,7 +73,7 @@ async fn throttling_is_waited_out_and_nothing_is_sent_meanwhile() {
 async fn w06_server_errors_are_tried_again() {
     let stage = Stage::running().await;
     for _ in 0..3 {
-        stage.arm.fail_next(Fault::Later { after: None, message: "500".to_owned() });
+        stage.arm.fail_next(Fault::Later { after: None, problem: Problem::new(Obstacle::ArmTrouble, "500") });
     }
     stage.bound("app", "app");
     stage.pod("web", "p", "app", "a");

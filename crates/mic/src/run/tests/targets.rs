@@ -68,7 +68,9 @@ async fn w14_a_node_of_another_cloud_disturbs_nobody_and_is_told() {
     stage.settle().await;
     let told = stage.events();
     assert!(
-        told.iter().any(|(reason, text)| reason == "binding apply error" && text.contains("aws:///")),
+        told.iter().any(|(reason, text)| reason == "binding apply error"
+            && text.contains("aws:///")
+            && text.ends_with("(podid explain node-not-azure)")),
         "{told:?}"
     );
 }

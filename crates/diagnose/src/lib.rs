@@ -3,6 +3,7 @@
 //! The chain is walked by `podid_core`, with the code that MIC and NMI decide with; here the cluster and
 //! Azure are asked, and the answer is told.
 
+mod azure;
 mod doctor;
 pub mod explain;
 mod pod;
@@ -50,20 +51,37 @@ pub enum Error {
 }
 
 /// Finds out why a pod gets no token.
-pub async fn why(client: &Client, named: &Named, selector: Selector) -> Result<Answer, Error> {
+///
+/// Azure is asked if `with_azure`, in the name of whoever is logged in.
+pub async fn why(
+    client: &Client,
+    named: &Named,
+    selector: Selector,
+    with_azure: bool,
+) -> Result<Answer, Error> {
     let id = find(client, named).await?;
     let scene = Box::pin(scene(client, &Wanted::These(vec![id.clone()])))
         .await
         .map_err(|error| absent(named, error))?;
     let scene = with_authorities(scene);
+    let scene = if with_azure { azure::look(scene, std::slice::from_ref(&id)).await } else { scene };
     let question = Question { pod: id, selector };
     let chain = walk(&Index::new(&scene), &question).ok_or_else(|| gone(named))?;
     Ok(Answer::new(chain))
 }
 
 /// Looks at the whole cluster.
-pub async fn doctor(client: &Client) -> Result<Checkup, CallError> {
+///
+/// Azure is asked if `with_azure`, in the name of whoever is logged in.
+pub async fn doctor(client: &Client, with_azure: bool) -> Result<Checkup, CallError> {
     let scene = with_authorities(Box::pin(scene(client, &Wanted::All)).await?);
+    let scene = if with_azure {
+        let labelled = scene.pods.iter().filter(|pod| pod.fact.selector().is_some() && pod.fact.is_live());
+        let pods: Vec<_> = labelled.map(|pod| pod.fact.id.clone()).collect();
+        azure::look(scene, &pods).await
+    } else {
+        scene
+    };
     let index = Index::new(&scene);
     let health = cluster::look(&index, &POLICIES);
     let labelled = scene.pods.iter().filter(|pod| pod.fact.selector().is_some() && pod.fact.is_live());

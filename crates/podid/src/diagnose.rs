@@ -19,7 +19,7 @@ const USER_AGENT: &str = concat!("podid-diagnose/", env!("CARGO_PKG_VERSION"));
 #[command(after_help = "\
 Goes the way that MIC and NMI go, over the cluster as it is now, and stops at the first link that does not hold: what \
 is missing, in which object, and the commands that mend it. Nothing is written. What you may not look at is said and \
-stops nothing. `podid explain CODE` says more about a code.\n\n\
+stops nothing; Azure is asked if you are logged in (az login, or the variables of a service principal). `podid explain CODE` says more about a code.\n\n\
 Examples:\n  podid why web-5d9c7\n  podid why deploy/web -n shop\n  \
 podid why web-5d9c7 -n shop --client-id 00000000-1111-2222-3333-444444444444 -o json\n\n\
 Exit codes: 0 it would get a token, 1 a link is broken, 2 wrong usage, 3 the cluster, the pod or a link could not be \
@@ -33,6 +33,9 @@ pub struct Why {
     namespace: Option<String>,
     #[command(flatten)]
     wish: Wish,
+    /// Do not ask Azure, also if somebody is logged in
+    #[arg(long)]
+    no_azure: bool,
     /// How to print the chain
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
@@ -65,6 +68,9 @@ Examples:\n  podid doctor\n  podid doctor -o json | jq -r '.pods[] | select(.cod
 Exit codes: 0 nothing is broken, 1 something is, 2 wrong usage, 3 the cluster or a part of it could not be looked at \
 and nothing broken was found.")]
 pub struct Doctor {
+    /// Do not ask Azure, also if somebody is logged in
+    #[arg(long)]
+    no_azure: bool,
     /// How to print what was found
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
@@ -82,7 +88,7 @@ pub fn why(args: &Why) -> anyhow::Result<ExitCode> {
         let client = args.access.client(USER_AGENT).await?;
         let namespace = args.namespace.as_deref().unwrap_or(client.default_namespace());
         let named = named.within(namespace);
-        anyhow::Ok(Ok(podid_diagnose::why(&client, &named, args.wish.selector()).await?))
+        anyhow::Ok(Ok(podid_diagnose::why(&client, &named, args.wish.selector(), !args.no_azure).await?))
     });
     let answer = match outcome {
         Ok(Ok(answer)) => answer,
@@ -101,7 +107,7 @@ pub fn why(args: &Why) -> anyhow::Result<ExitCode> {
 pub fn doctor(args: &Doctor) -> anyhow::Result<ExitCode> {
     let outcome = runtime()?.block_on(async {
         let client = args.access.client(USER_AGENT).await?;
-        anyhow::Ok(podid_diagnose::doctor(&client).await?)
+        anyhow::Ok(podid_diagnose::doctor(&client, !args.no_azure).await?)
     });
     let checkup = match outcome {
         Ok(checkup) => checkup,

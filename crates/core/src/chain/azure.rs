@@ -9,7 +9,6 @@ use crate::code::{Code, Obstacle};
 use crate::ids::{ComputeId, ComputeKind, IdentityResourceId};
 use crate::refusal::Cause;
 use crate::select::Grant;
-use crate::target::target;
 
 pub(super) fn look(view: &View<'_>, grant: &Grant<'_>) -> Outcome {
     if let Some(cross) = cross(view, grant) {
@@ -31,8 +30,7 @@ pub(super) fn look(view: &View<'_>, grant: &Grant<'_>) -> Outcome {
 
 /// The VM or scale set of the view's pod, where it has one.
 pub(super) fn place(view: &View<'_>) -> Option<ComputeId> {
-    let node = view.index.scene.nodes.known()?.get(view.pod.fact.node.as_ref()?)?;
-    target(&node.fact).ok()
+    view.index.target(view.pod)
 }
 
 /// What Azure itself says against it.

@@ -7,8 +7,9 @@ use super::scene::{Pod, Runner, Scene};
 use crate::adopt::{Identity, Product, Role, Workload};
 use crate::answer::{Held, Mode, Protected, ProtectedId, Terms, View};
 use crate::facts::{self, Binding};
-use crate::ids::{NodeName, ObjectRef};
+use crate::ids::{ComputeId, IdentityResourceId, NodeName, ObjectRef};
 use crate::select::{Matching, Selection, select};
+use crate::target::target;
 
 /// A scene, with tables to look things up in.
 #[derive(Debug)]
@@ -81,6 +82,18 @@ impl<'a> Index<'a> {
     /// The pod with this name.
     pub fn pod(&self, id: &ObjectRef) -> Option<&'a Pod> {
         self.pods.get(id).copied()
+    }
+
+    /// Managed identities that the pod may have, in Azure's terms.
+    pub fn resources(&self, pod: &'a Pod) -> Vec<IdentityResourceId> {
+        let matching = self.agent_settings(pod.fact.node.as_ref()).matching;
+        let grants = self.selection(&pod.fact, matching).grants;
+        grants.iter().filter_map(|grant| grant.identity.resource_id().cloned()).collect()
+    }
+
+    /// The VM or scale set that the pod is on, where it has one.
+    pub fn target(&self, pod: &Pod) -> Option<ComputeId> {
+        target(&self.scene.nodes.known()?.get(pod.fact.node.as_ref()?)?.fact).ok()
     }
 
     pub(super) fn identity(&self, id: &ObjectRef) -> Option<&'a Identity> {

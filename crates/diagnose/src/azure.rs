@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use podid_azure::arm::resource;
 use podid_azure::arm::{Arm, Error as ArmError};
-use podid_azure::http::Client as HttpClient;
+use podid_azure::http::{Client as HttpClient, Settings};
 use podid_azure::login;
 use podid_core::chain::{AzureIdentity, Index, Machine, Scene, Seen};
 use podid_core::ids::{ComputeId, IdentityResourceId, ObjectRef};
@@ -67,20 +67,17 @@ fn wanted(scene: &Scene, pods: &[ObjectRef]) -> (BTreeSet<ComputeId>, BTreeSet<I
 async fn log_in() -> Result<Arm, String> {
     let variable = |name: &str| std::env::var(name).ok();
     let cloud = login::cloud(None, variable).map_err(|error| error.to_string())?;
-    let http = HttpClient::new(concat!("podid-diagnose/", env!("CARGO_PKG_VERSION")))
-        .map_err(|error| error.to_string())?;
+    let http = HttpClient::new(Settings::new(concat!("podid-diagnose/", env!("CARGO_PKG_VERSION"))));
     let chosen = variable(CHOICE).filter(|choice| !choice.trim().is_empty());
     let choices = chosen.map_or_else(|| USUAL.map(str::to_owned).to_vec(), |choice| vec![choice]);
-    let mut nobody = None;
     for choice in choices {
         let with = |name: &str| if name == CHOICE { Some(choice.clone()) } else { variable(name) };
         match login::find(&http, &cloud, with).await {
             Ok(account) => return Ok(Arm::new(http, &cloud, account.credential)),
-            Err(login::Error::Nobody(_)) => nobody = Some(()),
+            Err(login::Error::Nobody(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
     }
-    let _ = nobody;
     Err("nobody is logged in to Azure; az login, or the variables of a service principal, let this be looked at".to_owned())
 }
 
@@ -90,7 +87,9 @@ async fn machine(arm: &Arm, target: &ComputeId) -> Seen<Option<Machine>> {
             Seen::Known(Some(Machine { identities: reading.present.identities.into_keys().collect() }))
         }
         Err(ArmError::NotFound { .. }) => Seen::Known(None),
-        Err(ArmError::Denied { .. }) => Seen::Unseen(format!("whoever is logged in may not read {target}").into()),
+        Err(ArmError::Denied { .. }) => {
+            Seen::Unseen(format!("whoever is logged in may not read {target}").into())
+        }
         Err(error) => Seen::Unseen(error.to_string().into()),
     }
 }

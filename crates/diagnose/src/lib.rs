@@ -126,3 +126,6 @@ fn with_authorities(mut scene: Scene) -> Scene {
     scene.refused_authorities = refused.collect::<BTreeMap<_, _>>();
     scene
 }
+
+#[cfg(test)]
+mod tests;

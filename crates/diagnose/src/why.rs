@@ -65,24 +65,27 @@ impl Answer {
         let mut text = String::new();
         let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
         let _ = writeln!(text, "{bold}{}{bold:#}\n", self.headline());
+        let mut open = Vec::new();
         for link in &self.chain.links {
             let (style, mark, about) = match &link.outcome {
                 Outcome::Holds(about) => (colour(AnsiColor::Green), '✓', plain(about)),
-                Outcome::Broken(cross) => (colour(AnsiColor::Red), '✗', plain(&cross.missing)),
+                Outcome::Broken(cross) => (colour(AnsiColor::Red), '✗', cross.code.to_string()),
                 Outcome::Unseen(why) => {
                     (colour(AnsiColor::Yellow), '?', format!("not looked at: {}", plain(why)))
                 }
                 Outcome::Spared(why) => (dim, '-', plain(why)),
-                Outcome::Open => (dim, ' ', String::new()),
+                Outcome::Open => {
+                    open.push(link.step.name());
+                    continue;
+                }
             };
-            let line = format!("  {style}{mark}{style:#} {:<STEP$}{about}", link.step.name());
-            let _ = match link.outcome {
-                Outcome::Open => writeln!(text, "{dim}{}{dim:#}", line.trim_end()),
-                _ => writeln!(text, "{}", line.trim_end()),
-            };
+            let _ = writeln!(text, "  {style}{mark}{style:#} {:<STEP$}{about}", link.step.name());
+        }
+        if !open.is_empty() {
+            let _ = writeln!(text, "{dim}    then come {}{dim:#}", open.join(", "));
         }
         if let Some(cross) = self.chain.cross() {
-            let _ = write!(text, "\n{}", remedy(cross));
+            let _ = write!(text, "\n{}\n{}", plain(&cross.missing), remedy(cross));
         }
         text
     }
@@ -103,7 +106,7 @@ pub(crate) fn remedy(cross: &Cross) -> String {
     let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
     let mut text = String::new();
     if let Some(object) = &cross.object {
-        let _ = writeln!(text, "{bold}In{bold:#}    {object}");
+        let _ = writeln!(text, "{bold}In{bold:#}    {}", plain(&object.to_string()));
     }
     if !cross.mend.is_empty() {
         let _ = writeln!(text, "{bold}Mend{bold:#}");

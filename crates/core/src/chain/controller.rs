@@ -218,11 +218,30 @@ fn told(view: &View<'_>, grant: &Grant<'_>, cause: Cause) -> Option<Cross> {
         notice.binding == grant.binding.id && notice.at.zip(started).is_none_or(|(at, started)| at >= started)
     });
     let last = about.max_by_key(|notice| notice.at).filter(|notice| notice.warning)?;
-    let code = Code::marked(&last.message).unwrap_or(Code::Obstacle(Obstacle::IdentityRefused));
+    let code = Code::marked(&last.message).unwrap_or_else(|| Code::Obstacle(guess(&last.message)));
     if code == Code::Cause(cause) {
         return None;
     }
     Some(azure::mended(view, grant, code, &message(last)))
+}
+
+/// What ARM's words come to, in an event without a code.
+fn guess(message: &str) -> Obstacle {
+    let lower = message.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if says(&["linkedauthorizationfailed", "linked scope", "userassignedidentities/assign/action"]) {
+        Obstacle::NoOperatorRole
+    } else if says(&["own identity may not do this", "authorizationfailed"]) {
+        Obstacle::NoMachineRole
+    } else if says(&["is throttling", "is in trouble", "toomanyrequests"]) {
+        Obstacle::ArmTrouble
+    } else if says(&["was not found", "resourcenotfound"]) && lower.contains("userassignedidentities/") {
+        Obstacle::IdentityDeleted
+    } else if says(&["does not exist in azure"]) {
+        Obstacle::MachineMissing
+    } else {
+        Obstacle::IdentityRefused
+    }
 }
 
 fn message(notice: &Notice) -> String {
@@ -243,5 +262,33 @@ pub(super) fn health(index: &Index<'_>) -> State {
         }
         _ if ready > 0 => State::Fine(format!("{ready} ready, who leads could not be seen")),
         _ => State::Unseen("MIC could not be looked at".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_without_a_code_is_judged_by_what_arm_says() {
+        let id =
+            "/subscriptions/s/resourcegroups/g/providers/microsoft.managedidentity/userassignedidentities/a";
+        let cases = [
+            (format!("{id}: LinkedAuthorizationFailed: The client has permission"), Obstacle::NoOperatorRole),
+            (
+                "/vm: podid's own identity may not do this to /vm: AuthorizationFailed".to_owned(),
+                Obstacle::NoMachineRole,
+            ),
+            ("/vm: ARM is throttling requests about /vm; next one in 9 s".to_owned(), Obstacle::ArmTrouble),
+            (
+                format!("{id}: ARM refuses it: BadRequest: Resource '{id}' was not found."),
+                Obstacle::IdentityDeleted,
+            ),
+            ("/vm: /vm does not exist in Azure".to_owned(), Obstacle::MachineMissing),
+            ("something else".to_owned(), Obstacle::IdentityRefused),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(guess(&message), expected, "{message}");
+        }
     }
 }

@@ -13,14 +13,31 @@ mod controller;
 mod mic;
 mod nmi;
 mod pods;
+mod story;
 mod whole;
+
+use std::sync::{Mutex, PoisonError};
 
 use case::Case;
 use cluster::Cluster;
+use podid_testbed::Programs;
+
+/// One at a time: two cores are few.
+static TURN: Mutex<()> = Mutex::new(());
+
+#[test]
+fn a_pod_that_nmi_refuses_is_told_the_same_code_and_served_when_that_is_mended() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let test = "a_pod_that_nmi_refuses_is_told_the_same_code_and_served_when_that_is_mended";
+    if let Some(programs) = Programs::find_or_skip(test) {
+        story::tell(&programs);
+    }
+}
 
 /// Tests share one cluster, and one case after the other breaks it.
 #[test]
 fn every_broken_set_up_has_its_code_and_the_printed_commands_mend_it() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(cluster) = Cluster::start("every_broken_set_up_has_its_code_and_the_printed_commands_mend_it")
     else {
         return;

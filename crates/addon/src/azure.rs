@@ -41,6 +41,10 @@ pub struct ManagedCluster {
     pub kubelet: Option<PrincipalId>,
     /// Resource group of its nodes.
     pub node_group: Option<String>,
+    /// Its network plugin.
+    pub network_plugin: Option<String>,
+    /// Whether the add-on of AKS itself is on.
+    pub has_addon: bool,
 }
 
 /// What is asked of ARM. Every call ends by itself.

@@ -10,6 +10,9 @@
 //! | how is it taken away? | [`delete`] |
 //! | which are there, and how do they stand? | [`list`] |
 //! | which pods are excepted? | [`exception`] |
+//! | how is podid turned on? | [`mod@enable`] |
+//! | how is it turned off, and what stays? | [`mod@disable`] |
+//! | may it be turned on here? | `prerequisites` |
 //! | what of Azure is asked and written? | [`azure`] |
 //! | who has to have the role? | [`owner`] |
 //! | what is on the nodes, and who put it there? | `nodes` |
@@ -17,6 +20,8 @@
 pub mod add;
 pub mod azure;
 pub mod delete;
+pub mod disable;
+pub mod enable;
 mod error;
 pub mod exception;
 pub mod list;
@@ -24,6 +29,7 @@ mod nodes;
 mod observe;
 pub mod owner;
 mod perform;
+mod prerequisites;
 #[cfg(test)]
 mod testing;
 

@@ -73,6 +73,15 @@ impl<'a, A: Azure> Nodes<'a, A> {
         Ok(found)
     }
 
+    /// Everything that podid put on nodes, as the record has it.
+    pub(crate) async fn put_there(&self) -> Result<Vec<(ComputeId, IdentityResourceId)>, Error> {
+        let ledgers = ledgers(&self.store.read().await?);
+        let each = ledgers.into_iter().flat_map(|(target, ledger)| {
+            ledger.put.into_iter().map(move |resource| (target.clone(), resource))
+        });
+        Ok(each.collect())
+    }
+
     /// Puts the identity there; `needed` are all that the cluster's pod identities name.
     pub(crate) async fn put(
         &self,

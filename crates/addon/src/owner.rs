@@ -77,13 +77,25 @@ pub async fn find(
     if let Some(principal) = &named.principal {
         return Ok(Owner::Known(principal.clone()));
     }
+    match cluster(azure, named, targets).await? {
+        Ok(cluster) => choose(cluster, mode),
+        Err(why) => Ok(Owner::Unknown(why)),
+    }
+}
+
+/// Finds the cluster in Azure whose nodes are on `targets`; the inner error says why none is known.
+pub(crate) async fn cluster(
+    azure: &impl Azure,
+    named: &Named,
+    targets: &[ComputeId],
+) -> Result<Result<ManagedCluster, String>, Error> {
     let place = targets.first().map(place);
     let Some([subscription, group, name]) = cluster_name(azure, named, place).await? else {
-        return Ok(Owner::Unknown("no cluster is known in Azure that these nodes belong to".to_owned()));
+        return Ok(Err("no cluster is known in Azure that these nodes belong to".to_owned()));
     };
     let cluster = match azure.cluster(&subscription, &group, &name).await {
         Err(error) if error.is_denial() && named.cluster.is_none() => {
-            return Ok(Owner::Unknown(error.to_string()));
+            return Ok(Err(error.to_string()));
         }
         answer => answer?.ok_or_else(|| Error::NoCluster(format!("{name} in resource group {group}")))?,
     };
@@ -92,7 +104,7 @@ pub async fn find(
         Some((_, ours)) if !theirs.is_empty() && !ours.eq_ignore_ascii_case(&theirs) => {
             Err(Error::OtherCluster { named: cluster.id, theirs, ours: ours.to_owned() })
         }
-        _ => choose(cluster, mode),
+        _ => Ok(Ok(cluster)),
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod add;
 pub mod delete;
+pub mod enable;
 pub mod exception;
 pub mod labels;
 pub mod name;

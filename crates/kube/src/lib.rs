@@ -11,6 +11,7 @@
 //! | how does a component remember something? | [`ledger`] |
 //! | how does a taint go? | [`taint`] |
 //! | what stands behind a pod identity of the add-on? | [`pod_identities`] |
+//! | how does podid get into a cluster, and out of it? | [`installation`] |
 //! | how do owners of objects learn of it? | [`events`] |
 //! | how do we reach the API server? | [`client`] |
 //! | how does a call end? | [`call`] |
@@ -25,6 +26,7 @@ pub mod crd;
 pub mod definitions;
 pub mod events;
 pub mod facts;
+pub mod installation;
 pub mod lease;
 pub mod ledger;
 pub mod lookup;

@@ -41,6 +41,8 @@ pub struct Install {
     /// User names, besides that of MIC's service account, that may write assignments: that of the
     /// original's MIC during a migration, `system:serviceaccount:NAMESPACE:NAME`.
     pub assignment_writers: Vec<String>,
+    /// Whether somebody agreed to kubenet, on which NMI refuses to start otherwise.
+    pub kubenet: bool,
     /// Key of the taint that NMI takes off its node when it is ready. With it NMI may patch nodes.
     pub startup_taint: Option<String>,
 }
@@ -127,6 +129,7 @@ impl Default for Install {
             settings_in_secret: false,
             namespaced: false,
             assignment_writers: Vec::new(),
+            kubenet: false,
             startup_taint: None,
         }
     }

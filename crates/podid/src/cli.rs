@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{adopt, crds, demo, goflags, manifests, mic, nmi, policy};
 #[cfg(feature = "lab")]
-use crate::{audit, diagnose, explain, lab};
+use crate::{audit, diagnose, disable, enable, explain, lab};
 
 /// Pod-managed identity for Kubernetes on Azure.
 ///
@@ -39,6 +39,12 @@ enum Command {
     Policy(policy::Args),
     /// Prepare a cluster that has aad-pod-identity for podid
     Adopt(adopt::Args),
+    /// Turn podid on in a cluster, as az aks update --enable-pod-identity does
+    #[cfg(feature = "lab")]
+    Enable(enable::Args),
+    /// Turn podid off in a cluster, as az aks update --disable-pod-identity does
+    #[cfg(feature = "lab")]
+    Disable(disable::Args),
     /// Check that clusters, and what they are made from, are set up right
     #[cfg(feature = "lab")]
     Audit(audit::Args),
@@ -81,6 +87,10 @@ pub fn run() -> ExitCode {
         Command::Policy(args) => policy::run(&args),
         Command::Adopt(args) => adopt::run(&args),
         Command::Crds(args) => crds::run(&args),
+        #[cfg(feature = "lab")]
+        Command::Enable(args) => enable::run(&args),
+        #[cfg(feature = "lab")]
+        Command::Disable(args) => disable::run(&args),
         #[cfg(feature = "lab")]
         Command::Audit(args) => audit::run(&args),
         #[cfg(feature = "lab")]

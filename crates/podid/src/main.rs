@@ -13,12 +13,18 @@ mod adopt;
 mod audit;
 #[cfg(target_os = "linux")]
 mod cli;
+#[cfg(all(target_os = "linux", feature = "lab"))]
+mod cluster;
 #[cfg(target_os = "linux")]
 mod crds;
 #[cfg(target_os = "linux")]
 mod demo;
 #[cfg(all(target_os = "linux", feature = "lab"))]
 mod diagnose;
+#[cfg(all(target_os = "linux", feature = "lab"))]
+mod disable;
+#[cfg(all(target_os = "linux", feature = "lab"))]
+mod enable;
 #[cfg(all(target_os = "linux", feature = "lab"))]
 mod explain;
 #[cfg(target_os = "linux")]

@@ -104,6 +104,7 @@ impl Args {
             settings_in_secret: self.no_azure_json,
             namespaced: !self.cluster_wide,
             assignment_writers: self.assignment_writer.clone(),
+            kubenet: false,
             startup_taint: self.startup_taint.clone().filter(|key| !key.is_empty()),
         })
     }

@@ -82,6 +82,8 @@ impl Azure for Subscription {
             control_plane: found.identity.map(|identity| identity.principal().clone()),
             kubelet: found.kubelet_object_id,
             node_group: found.node_resource_group,
+            network_plugin: found.network_plugin,
+            has_addon: found.has_pod_identity_addon,
         }))
     }
 

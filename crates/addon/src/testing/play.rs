@@ -114,6 +114,8 @@ impl Azure for Play {
                 control_plane: Some(principal("control-plane")),
                 kubelet: Some(principal("kubelet")),
                 node_group: Some("MC_g".to_owned()),
+                network_plugin: Some("azure".to_owned()),
+                has_addon: false,
             })
         })
     }

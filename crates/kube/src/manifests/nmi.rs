@@ -135,6 +135,9 @@ fn arguments(install: &Install, mode: Mode) -> Vec<String> {
         }
     }
     arguments.push("--metadata-header-required=true".to_owned());
+    if install.kubenet {
+        arguments.push("--allow-network-plugin-kubenet".to_owned());
+    }
     arguments.extend(install.startup_taint.iter().map(|key| format!("--startup-taint={key}")));
     arguments
 }

@@ -51,6 +51,9 @@ async fn a_cluster_shows_identity_node_group_network_and_pools() {
     let kubelet = &seen["properties"]["identityProfile"]["kubeletidentity"];
     assert_eq!(kubelet["clientId"], world.mic.client_id);
 
+    let group = world.arm(&token, "GET", world.nodes.as_str(), &Value::Null).await.json;
+    assert_eq!(group["managedBy"], id.as_str());
+
     let system = |cluster: &mut ManagedCluster| cluster.identity = ClusterIdentity::System("o".to_owned());
     world.azure.change_managed_cluster(&id, system).unwrap();
     let list = format!("{}/providers/{KIND}", world.group);

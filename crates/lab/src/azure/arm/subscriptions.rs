@@ -51,8 +51,14 @@ fn view(state: &State, id: &ArmId) -> Value {
 }
 
 fn group_view(state: &State, id: &ArmId) -> Value {
-    json!({
+    let mut view = json!({
         "id": id.as_str(), "name": id.name(), "type": "Microsoft.Resources/resourceGroups",
         "location": state.settings.location, "properties": {"provisioningState": "Succeeded"},
-    })
+    });
+    // AKS makes the group of a cluster's nodes, and says so.
+    let owner = state.clusters.values().find(|cluster| cluster.node_group.eq_ignore_ascii_case(id.name()));
+    if let Some(cluster) = owner {
+        view["managedBy"] = json!(cluster.id.as_str());
+    }
+    view
 }

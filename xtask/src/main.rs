@@ -12,6 +12,7 @@ mod fuzz;
 mod generate;
 mod image;
 mod leak;
+mod picture;
 mod report;
 mod stage;
 mod tally;
@@ -77,6 +78,8 @@ enum Command {
     Image(image::Options),
     /// Send a part of podid inputs that nobody would write; see fuzz/README.md
     Fuzz(fuzz::Options),
+    /// Draw the dashboard with the figures of a Prometheus, for docs/how-to/watch.md
+    Picture(picture::Options),
     /// Measure; see docs/performance.md for what the figures mean
     ///
     /// A whole run of the node agent's builds the image's binary, takes half an hour and writes its figures into that
@@ -129,6 +132,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
+        Command::Picture(options) => {
+            picture::run(&workspace, &options)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Bench(options) => bench::run(&workspace, &options),
     }
 }

@@ -36,7 +36,7 @@ pub(super) const ALERTS: [Alert; 10] = [
     Alert {
         name: "PodidHoldsLong",
         expression: "histogram_quantile(0.9, sum by (instance, le) (rate(podid_nmi_hold_duration_seconds_bucket[10m]))) \
-                     > 20",
+                     > 20 and sum by (instance) (increase(podid_nmi_hold_duration_seconds_count[10m])) > 5",
         lasting: "5m",
         severity: Severity::Warning,
         summary: "Pods wait long for tokens whose identity is not there yet.",
@@ -56,10 +56,15 @@ pub(super) const ALERTS: [Alert; 10] = [
                     "podid_nmi_hold_duration_seconds_bucket{instance=\"node-1:9090\",outcome=\"not yet\",le=\"+Inf\"}",
                     "0+6x30",
                 ),
+                (
+                    "podid_nmi_hold_duration_seconds_count{instance=\"node-1:9090\",outcome=\"not yet\"}",
+                    "0+6x30",
+                ),
             ],
             at: "25m",
         },
         labels: &[("instance", "node-1:9090")],
+        // Many short ones on one node, and a single long one on another.
         silent: Scene {
             series: &[
                 (
@@ -73,6 +78,22 @@ pub(super) const ALERTS: [Alert; 10] = [
                 (
                     "podid_nmi_hold_duration_seconds_bucket{instance=\"node-1:9090\",outcome=\"served\",le=\"+Inf\"}",
                     "0+6x30",
+                ),
+                (
+                    "podid_nmi_hold_duration_seconds_count{instance=\"node-1:9090\",outcome=\"served\"}",
+                    "0+6x30",
+                ),
+                (
+                    "podid_nmi_hold_duration_seconds_bucket{instance=\"node-2:9090\",outcome=\"not yet\",le=\"20.0\"}",
+                    "0x30",
+                ),
+                (
+                    "podid_nmi_hold_duration_seconds_bucket{instance=\"node-2:9090\",outcome=\"not yet\",le=\"+Inf\"}",
+                    "0x17 1x13",
+                ),
+                (
+                    "podid_nmi_hold_duration_seconds_count{instance=\"node-2:9090\",outcome=\"not yet\"}",
+                    "0x17 1x13",
                 ),
             ],
             at: "25m",

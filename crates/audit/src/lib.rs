@@ -41,7 +41,7 @@ pub use record::{Outcome, Reason, Record};
 pub use report::{Report, Unread};
 pub use rule::{About, Level, Release, Rule, always};
 pub use run::{Keep, Run};
-pub use select::{Baseline, Selection, SelectionError, Suppression};
+pub use select::{Baseline, Group, Selection, SelectionError, Suppression};
 pub use settings::Settings;
 pub use target::{Source, Subject, Target, at};
 pub use verdict::{Finding, Verdict};

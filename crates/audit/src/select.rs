@@ -1,6 +1,8 @@
 //! Which rules are asked, at which level, and where does a failure not matter?
 
 mod baseline;
+mod condition;
+mod files;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +10,7 @@ use crate::rule::{About, Level};
 use crate::target::Target;
 
 pub use baseline::Baseline;
+use condition::Condition;
 
 /// Something in a selection that cannot be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +24,9 @@ pub enum SelectionError {
     /// No rule has this name or reference.
     #[error("there is no rule {0:?}: `podid audit --rules` lists them")]
     Rule(String),
+    /// A file says something that cannot be understood: its name, and what.
+    #[error("{0}: {1}")]
+    File(String, String),
     /// A suppression is not `RULE=TARGET`.
     #[error("{0:?} does not say what to suppress: write RULE=TARGET, such as Azure.AKS.PodIdentity=aks-01")]
     Suppression(String),
@@ -33,6 +39,14 @@ pub struct Suppression {
     pub rule: String,
     /// The target's name.
     pub target: String,
+}
+
+/// A failure of these rules, or of any if none is named, does not matter where the condition holds.
+#[derive(Debug)]
+pub struct Group {
+    rules: Vec<String>,
+    types: Vec<String>,
+    condition: Option<Condition>,
 }
 
 /// Which rules are asked, at which level, and where a failure does not matter.
@@ -48,6 +62,10 @@ pub struct Selection {
     pub levels: BTreeMap<String, Level>,
     /// Where a failure does not matter.
     pub suppressions: Vec<Suppression>,
+    /// PSRule's suppression groups.
+    pub groups: Vec<Group>,
+    /// What the user should know, such as a group that has expired.
+    pub notes: Vec<String>,
 }
 
 // === impl Suppression ===
@@ -64,13 +82,26 @@ impl Suppression {
     }
 }
 
+// === impl Group ===
+
+impl Group {
+    fn holds(&self, rule: &About, target: &Target) -> bool {
+        let kind = |known: &String| known.eq_ignore_ascii_case(target.kind());
+        (self.rules.is_empty() || self.rules.iter().any(|name| rule.is(name)))
+            && (self.types.is_empty() || self.types.iter().any(kind))
+            && self.condition.as_ref().is_none_or(|condition| condition.holds(target))
+    }
+}
+
 // === impl Selection ===
 
 impl Selection {
     /// Fails if it names a rule that nobody `knows`.
     pub fn check(&self, known: &[&About]) -> Result<(), SelectionError> {
         let suppressed = self.suppressions.iter().map(|suppression| &suppression.rule);
-        let mut named = self.include.iter().chain(&self.exclude).chain(self.levels.keys()).chain(suppressed);
+        let grouped = self.groups.iter().flat_map(|group| &group.rules);
+        let named = self.include.iter().chain(&self.exclude).chain(self.levels.keys());
+        let mut named = named.chain(suppressed).chain(grouped);
         match named.find(|name| !known.iter().any(|rule| rule.is(name))) {
             Some(name) => Err(SelectionError::Rule(name.clone())),
             None => Ok(()),
@@ -95,6 +126,9 @@ impl Selection {
     pub fn suppresses(&self, rule: &About, target: &Target) -> bool {
         self.suppressions.iter().any(|suppression| {
             rule.is(&suppression.rule) && suppression.target.eq_ignore_ascii_case(target.name())
-        })
+        }) || self.groups.iter().any(|group| group.holds(rule, target))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! The arguments of `podid audit`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 use podid_audit::{
@@ -12,8 +14,7 @@ use podid_console::{Format, exit};
 /// Check that clusters, and what they are made from, are set up right
 ///
 /// FILES are resources that were exported (PSRule's Export-AzRuleData, `az aks show`, `az resource list`), and ARM
-/// templates with their parameter files:
-/// each a file, a folder, or a pattern such as '**/*.json'.
+/// templates with their parameter files: each a file, a folder, or a pattern such as '**/*.json'.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
@@ -29,9 +30,9 @@ pub struct Args {
     /// How to print what was found
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
-    /// The set of rules to ask: Podid.Default, Podid.All, Azure.Default, Azure.Preview, Azure.All, or a dated one
-    /// such as Azure.GA_2024_06
-    #[arg(long, value_name = "NAME", default_value = "Podid.Default")]
+    /// The set of rules to ask: Podid.Default, Podid.All, Azure.Default, Azure.Preview, Azure.All, a dated one
+    /// such as Azure.GA_2024_06, or a file with a Baseline or options of PSRule
+    #[arg(long, value_name = "NAME|FILE", default_value = "Podid.Default")]
     baseline: String,
     /// Ask only this rule, by name or reference, whatever the baseline says; may be repeated
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
@@ -39,8 +40,9 @@ pub struct Args {
     /// Do not ask this rule; may be repeated
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     exclude: Vec<String>,
-    /// A failure that does not matter, as RULE=TARGET; may be repeated
-    #[arg(long, value_name = "RULE=TARGET")]
+    /// A failure that does not matter, as RULE=TARGET, or a file with SuppressionGroups or options of PSRule; may be
+    /// repeated
+    #[arg(long, value_name = "RULE=TARGET|FILE")]
     suppress: Vec<String>,
     /// The lowest level of a failed rule that makes the exit code 1
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
@@ -81,7 +83,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let selection = match args.selection() {
         Ok(selection) => selection,
-        Err(error) => return Ok(usage(&error.to_string())),
+        Err(error) => return Ok(usage(&format!("{error:#}"))),
     };
     if args.files.is_empty() {
         return Ok(usage(
@@ -102,6 +104,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn usage(message: &str) -> ExitCode {
     anstream::eprintln!("podid: {message}");
     ExitCode::from(exit::USAGE)
+}
+
+fn read(selection: &mut Selection, file: &str) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{file} cannot be read"))?;
+    Ok(selection.read(Path::new(file), &text, Timestamp::now())?)
 }
 
 fn explain(name: &str) -> ExitCode {
@@ -126,15 +133,19 @@ impl Args {
     }
 
     fn selection(&self) -> anyhow::Result<Selection> {
-        let suppressions =
-            self.suppress.iter().map(|text| Suppression::parse(text)).collect::<Result<_, _>>()?;
-        let selection = Selection {
-            baseline: self.baseline.parse()?,
-            include: self.rule.clone(),
-            exclude: self.exclude.clone(),
-            suppressions,
-            ..Selection::default()
-        };
+        let mut selection =
+            Selection { include: self.rule.clone(), exclude: self.exclude.clone(), ..Selection::default() };
+        match self.baseline.parse() {
+            Ok(baseline) => selection.baseline = baseline,
+            Err(_) if Path::new(&self.baseline).is_file() => read(&mut selection, &self.baseline)?,
+            Err(error) => return Err(error.into()),
+        }
+        for text in &self.suppress {
+            match Suppression::parse(text) {
+                Err(_) if Path::new(text).is_file() => read(&mut selection, text)?,
+                parsed => selection.suppressions.push(parsed?),
+            }
+        }
         selection.check(&rules::all().collect::<Vec<_>>())?;
         Ok(selection)
     }
@@ -142,6 +153,7 @@ impl Args {
     fn look(&self, selection: &Selection) -> Report {
         let keep = self.show.unwrap_or_else(|| self.output.keeps());
         let mut report = Report::default();
+        report.notes.extend_from_slice(&selection.notes);
         let settings = Settings::default();
         input::files(&self.files, &Run::new(rules::AZURE, selection, &settings, keep), &mut report);
         report

@@ -22,6 +22,7 @@
 //! given twice.
 
 pub mod catalogue;
+pub mod cluster;
 pub mod expect;
 pub mod input;
 mod output;

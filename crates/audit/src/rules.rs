@@ -1,4 +1,4 @@
-//! Which rules are there over Azure's resources?
+//! Which rules are there, over Azure's resources and over live clusters?
 
 mod aks_authorized_ips;
 mod aks_auto_upgrade;
@@ -15,6 +15,7 @@ mod aks_secret_store;
 mod aks_secret_store_rotation;
 mod aks_standard_lb;
 mod aks_use_rbac;
+mod cluster;
 mod pod_identity_kubenet;
 mod workload_identity;
 
@@ -45,9 +46,11 @@ pub static AZURE: [&Rule<Settings>; 17] = [
     &workload_identity::RULE,
 ];
 
+pub use cluster::CLUSTER as LIVE;
+
 /// Every rule there is.
 pub fn all() -> impl Iterator<Item = &'static About> + Clone {
-    AZURE.into_iter().map(|rule| &rule.about)
+    AZURE.into_iter().map(|rule| &rule.about).chain(LIVE.into_iter().map(|rule| &rule.about))
 }
 
 /// The rule with this name or reference.

@@ -19,8 +19,10 @@
 //! | how do the definitions in a cluster become ours? | [`definitions`] |
 //! | what did the original leave in a cluster? | [`survey`] |
 //! | what lies between a pod and its token? | [`mod@scene`] |
+//! | who runs with which powers, and who may change what? | [`census`] |
 
 pub mod call;
+pub mod census;
 pub mod client;
 pub mod crd;
 pub mod definitions;

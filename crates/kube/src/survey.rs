@@ -126,7 +126,7 @@ impl Survey {
 }
 
 /// One line for a person who looks: the words for a service account would mislead.
-fn explain(error: &CallError) -> String {
+pub(crate) fn explain(error: &CallError) -> String {
     match error {
         CallError::Forbidden { what, .. } => {
             format!("{what}: you may not; ask for the right, or look at your own namespaces with -n")

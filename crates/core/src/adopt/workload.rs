@@ -114,7 +114,7 @@ impl Workload {
     }
 
     /// Whether it matches within a namespace only.
-    pub(crate) fn is_namespaced(&self) -> bool {
+    pub fn is_namespaced(&self) -> bool {
         let by_variable = self.environment.get("FORCENAMESPACED").is_some_and(|value| &**value == "true");
         let by_flag = ["forceNamespaced", "force-namespaced"].map(|name| self.flag(name) == Some("true"));
         by_variable || by_flag.contains(&true) || self.is_managed()

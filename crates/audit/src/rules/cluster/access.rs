@@ -1,0 +1,24 @@
+//! What may somebody write, where, and by which role?
+
+use podid_kube::census::Written;
+
+use crate::cluster::Picture;
+use crate::target::Target;
+use crate::verdict::Finding;
+
+/// A finding for each role that lets the target write one of `kinds`; roles that allow everything apart.
+pub(super) fn written(picture: &Picture, target: &Target, kinds: &[(Written, &str)]) -> Vec<Finding> {
+    let grants = picture.grants.as_ref().and_then(|all| all.get(target.name()));
+    let grants = grants.into_iter().flatten().filter(|grant| !grant.everything);
+    let said = grants.filter_map(|grant| {
+        let names: Vec<&str> =
+            kinds.iter().filter(|(kind, _)| grant.written.contains(kind)).map(|(_, name)| *name).collect();
+        let place = grant
+            .namespace
+            .as_ref()
+            .map_or_else(|| "every namespace".to_owned(), |namespace| format!("namespace {namespace}"));
+        let text = format!("May write {} in {place}, by {}.", names.join(" and "), grant.role);
+        (!names.is_empty()).then(|| Finding::from(text))
+    });
+    said.collect()
+}

@@ -6,10 +6,16 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
+use podid_audit::cluster::{self, Picture};
 use podid_audit::{
     Keep, Level, Output, Report, Run, Selection, Settings, Suppression, catalogue, input, rules,
 };
 use podid_console::{Format, exit};
+
+use crate::access::Access;
+
+/// How we call ourselves in requests.
+const USER_AGENT: &str = concat!("podid-audit/", env!("CARGO_PKG_VERSION"));
 
 /// Check that clusters, and what they are made from, are set up right
 ///
@@ -18,7 +24,7 @@ use podid_console::{Format, exit};
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
-Examples:\n  podid audit export/\n  podid audit aks.json -o sarif > podid.sarif\n  podid audit --rules\n  \
+Examples:\n  podid audit export/\n  podid audit aks.json -o sarif > podid.sarif\n  podid audit --cluster\n  podid audit --rules\n  \
 podid audit explain Azure.AKS.ManagedIdentity\n\n\
 Exit codes: 0 no rule failed at the level of --fail-on or above, 1 one did, 2 wrong usage, 3 something could not be \
 looked at (\"Not looked at\" says what) and nothing failed.")]
@@ -27,6 +33,11 @@ pub struct Args {
     command: Option<Command>,
     /// What to look at: files, folders, patterns
     files: Vec<String>,
+    /// Look at the live cluster, as kubectl finds it; nothing is written
+    #[arg(long)]
+    cluster: bool,
+    #[command(flatten)]
+    access: Access,
     /// How to print what was found
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -85,12 +96,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(selection) => selection,
         Err(error) => return Ok(usage(&format!("{error:#}"))),
     };
-    if args.files.is_empty() {
+    if args.files.is_empty() && !args.cluster {
         return Ok(usage(
-            "there is nothing to look at: name files, folders or patterns; see podid audit --help",
+            "there is nothing to look at: name files, folders or patterns, or --cluster; see podid audit --help",
         ));
     }
-    let report = args.look(&selection);
+    let mut report = args.look(&selection);
+    if args.cluster
+        && let Err(error) = args.look_at_cluster(&selection, &mut report)
+    {
+        report.cannot_read("the cluster", format!("{error:#}"));
+    }
     anstream::print!("{}", args.output.render(&report, Timestamp::now())?);
     if args.output != Output::Table {
         // The forms for programs hold records only.
@@ -157,6 +173,21 @@ impl Args {
         let settings = Settings::default();
         input::files(&self.files, &Run::new(rules::AZURE, selection, &settings, keep), &mut report);
         report
+    }
+
+    fn look_at_cluster(&self, selection: &Selection, report: &mut Report) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        let census = runtime.block_on(async {
+            let client = self.access.client(USER_AGENT).await?;
+            anyhow::Ok(cluster::look(&client).await?)
+        })?;
+        let picture = Picture::from(census);
+        let keep = self.show.unwrap_or_else(|| self.output.keeps());
+        cluster::audit(&picture, &Run::new(rules::LIVE, selection, &picture, keep), report);
+        Ok(())
     }
 
     /// A failure that was found is the answer, also where something else could not be looked at.

@@ -1,6 +1,6 @@
 //! What may somebody write, where, and by which role?
 
-use podid_kube::census::Written;
+use podid_kube::census::{Grant, Written};
 
 use crate::cluster::Picture;
 use crate::target::Target;
@@ -9,7 +9,7 @@ use crate::verdict::Finding;
 /// A finding for each role that lets the target write one of `kinds`; roles that allow everything apart.
 pub(super) fn written(picture: &Picture, target: &Target, kinds: &[(Written, &str)]) -> Vec<Finding> {
     let grants = picture.grants.as_ref().and_then(|all| all.get(target.name()));
-    let grants = grants.into_iter().flatten().filter(|grant| !grant.everything);
+    let grants = grants.into_iter().flatten().filter(|grant| !grant.everything && !is_control_plane(grant));
     let said = grants.filter_map(|grant| {
         let names: Vec<&str> =
             kinds.iter().filter(|(kind, _)| grant.written.contains(kind)).map(|(_, name)| *name).collect();
@@ -21,4 +21,10 @@ pub(super) fn written(picture: &Picture, target: &Target, kinds: &[(Written, &st
         (!names.is_empty()).then(|| Finding::from(text))
     });
     said.collect()
+}
+
+/// Controllers of the control plane tidy up objects of every kind.
+fn is_control_plane(grant: &Grant) -> bool {
+    grant.subject.starts_with("ServiceAccount kube-system/")
+        && grant.role.starts_with("ClusterRole system:controller:")
 }

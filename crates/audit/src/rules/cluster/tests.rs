@@ -1,6 +1,6 @@
 //! Clusters in a few words, and what a rule says about them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use podid_core::adopt::{self, Secret, Workload, WorkloadKind};
 use podid_core::facts::{self, Exception, IdentityKind, InvalidIdentity, Phase};
@@ -150,7 +150,7 @@ impl Scene {
             image: image.into(),
             command: 0,
             arguments: arguments.iter().map(|word| (*word).into()).collect(),
-            environment: Default::default(),
+            environment: BTreeMap::default(),
             service_account: "nmi".into(),
             wanted: 1,
             installed_by_hand: true,

@@ -51,8 +51,7 @@ impl<A: Azure> Session<A> {
         drop(look);
         let steps = steps(wanted, &scene.cluster, &azure, self.how.limit)?;
         if self.how.dry_run {
-            self.tell(&steps);
-            return Ok(Done::Planned);
+            return Ok(Done::Planned(steps.iter().map(ToString::to_string).collect()));
         }
         let mut needed = scene.needed(None);
         needed.insert(wanted.resource.clone());

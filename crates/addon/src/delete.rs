@@ -40,8 +40,8 @@ impl<A: Azure> Session<A> {
         };
         let plan = plan(id, &scene.cluster, &nodes)?;
         if self.how.dry_run {
-            self.tell(&plan.steps);
-            return Ok((Done::Planned, plan.left));
+            let steps = plan.steps.iter().map(ToString::to_string).collect();
+            return Ok((Done::Planned(steps), plan.left));
         }
         let needed = scene.needed(Some(id));
         if !self.perform(&plan.steps, &scene, &needed, progress).await? {

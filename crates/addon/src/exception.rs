@@ -97,8 +97,7 @@ impl<A: Azure> Session<A> {
         let (place, all) = pod_identities::exceptions(&self.client, &id.namespace).await?;
         let steps = self.steps_to(id, change, place, &all)?;
         if self.how.dry_run {
-            self.tell(&steps);
-            return Ok(Done::Planned);
+            return Ok(Done::Planned(steps.iter().map(ToString::to_string).collect()));
         }
         if steps.is_empty() {
             self.steps.begin(format!("change AzurePodIdentityException {id}")).kept("it is as it should be");

@@ -1,7 +1,6 @@
 //! How are steps carried out, one after the other, and told?
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::time::Duration;
 
 use podid_core::addon::Step;
@@ -17,14 +16,14 @@ use crate::{Error, Session};
 pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 
 /// How far a command came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
     /// Everything is as it should be.
     All,
     /// It was written, and not waited for.
     Written,
-    /// Nothing was written, because that was asked for.
-    Planned,
+    /// Nothing was written, because that was asked for; these are the steps that would be done.
+    Planned(Vec<String>),
     /// It stopped on the way, because that was asked for.
     Stopped,
 }
@@ -58,13 +57,6 @@ impl Progress {
 // === impl Session ===
 
 impl<A: Azure> Session<A> {
-    /// Says what would be done.
-    pub(crate) fn tell(&self, steps: &[impl Display]) {
-        for step in steps {
-            self.steps.begin(step.to_string()).warned("not done, because of --dry-run");
-        }
-    }
-
     /// Does `steps`; whether all of them were done.
     pub(crate) async fn perform(
         &self,

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::{adopt, crds, demo, goflags, manifests, mic, nmi, policy};
 #[cfg(feature = "lab")]
-use crate::{audit, diagnose, disable, enable, explain, lab};
+use crate::{addon, audit, diagnose, disable, enable, explain, lab};
+use crate::{adopt, crds, demo, goflags, manifests, mic, nmi, policy};
 
 /// Pod-managed identity for Kubernetes on Azure.
 ///
@@ -39,6 +39,16 @@ enum Command {
     Policy(policy::Args),
     /// Prepare a cluster that has aad-pod-identity for podid
     Adopt(adopt::Args),
+    #[cfg(feature = "lab")]
+    #[command(flatten)]
+    Addon(addon::Command),
+    /// The commands of `az aks pod-identity`, for those who are used to the word
+    #[cfg(feature = "lab")]
+    #[command(hide = true)]
+    PodIdentity {
+        #[command(subcommand)]
+        command: addon::Command,
+    },
     /// Turn podid on in a cluster, as az aks update --enable-pod-identity does
     #[cfg(feature = "lab")]
     Enable(enable::Args),
@@ -91,6 +101,8 @@ pub fn run() -> ExitCode {
         Command::Enable(args) => enable::run(&args),
         #[cfg(feature = "lab")]
         Command::Disable(args) => disable::run(&args),
+        #[cfg(feature = "lab")]
+        Command::Addon(command) | Command::PodIdentity { command } => addon::run(&command),
         #[cfg(feature = "lab")]
         Command::Audit(args) => audit::run(&args),
         #[cfg(feature = "lab")]

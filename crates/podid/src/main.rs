@@ -7,6 +7,8 @@
 
 #[cfg(target_os = "linux")]
 mod access;
+#[cfg(all(target_os = "linux", feature = "lab"))]
+mod addon;
 #[cfg(target_os = "linux")]
 mod adopt;
 #[cfg(all(target_os = "linux", feature = "lab"))]

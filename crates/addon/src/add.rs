@@ -53,6 +53,9 @@ impl<A: Azure> Session<A> {
         if self.how.dry_run {
             return Ok(Done::Planned(steps.iter().map(ToString::to_string).collect()));
         }
+        if steps.is_empty() {
+            self.steps.begin(format!("make pod identity {}", wanted.id)).kept("it is as it should be");
+        }
         let mut needed = scene.needed(None);
         needed.insert(wanted.resource.clone());
         if !self.perform(&steps, &scene, &needed, progress).await? {

@@ -113,8 +113,10 @@ fn in_words(error: &CallError) -> String {
         CallError::Unavailable { what, problem, .. } => {
             format!("{what}: the cluster cannot be reached: {problem}; check --kubeconfig and --context")
         }
-        CallError::Refused { what, problem } if problem.contains("could not find the requested resource") => {
-            format!("{what}: the cluster does not know it; run: podid crds apply")
+        CallError::Absent { what } if what.starts_with("create Azure") => {
+            format!(
+                "{what}: the cluster does not know this kind, or the namespace is gone; run: podid crds apply"
+            )
         }
         other => other.to_string(),
     }
@@ -139,5 +141,7 @@ mod tests {
         assert_eq!(forbidden.exit_code(), exit::NOT_FINE);
         assert!(!forbidden.to_string().contains("service account"), "{forbidden}");
         assert_eq!(Error::NoNodes.exit_code(), exit::NOT_FINE);
+        let undefined = Error::from(CallError::Absent { what: "create AzureIdentity a/b".into() });
+        assert!(undefined.to_string().ends_with("podid crds apply"), "{undefined}");
     }
 }

@@ -145,3 +145,6 @@ impl<A: Azure> Session<A> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

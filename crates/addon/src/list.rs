@@ -177,3 +177,71 @@ impl<A: Azure> Session<A> {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use podid_core::addon::state::Why;
+
+    use super::*;
+
+    fn row(name: &str, state: State, why: Option<Why>) -> Row {
+        Row {
+            id: ObjectRef::new("my-app", name),
+            selectors: vec![name.to_owned()],
+            identity: crate::testing::resource(name).to_string(),
+            client: "c-1".to_owned(),
+            principal: Some("p-1".to_owned()),
+            ours: true,
+            standing: Standing { state, why },
+        }
+    }
+
+    fn rows() -> Vec<Row> {
+        let why =
+            Why { code: "NotOnNodes", message: "it is not on pool-a; run the same podid add again".into() };
+        vec![row("app", State::Assigned, None), row("other", State::Failed, Some(why))]
+    }
+
+    #[test]
+    fn people_read_the_add_on_s_columns() {
+        insta::assert_snapshot!(anstream_free(&table(&rows())), @r"
+        NAME    NAMESPACE   PROVISIONINGSTATE   IDENTITY
+        app     my-app      Assigned            /subscriptions/s/resourceGroups/ids/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app
+        other   my-app      Failed              /subscriptions/s/resourceGroups/ids/providers/Microsoft.ManagedIdentity/userAssignedIdentities/other
+        ");
+    }
+
+    #[test]
+    fn programs_read_azure_s_own_model() {
+        insta::assert_snapshot!(format!("{:#}", json(&rows()[1..])), @r#"
+        [
+          {
+            "bindingSelector": "other",
+            "identity": {
+              "clientId": "c-1",
+              "objectId": "p-1",
+              "resourceId": "/subscriptions/s/resourceGroups/ids/providers/Microsoft.ManagedIdentity/userAssignedIdentities/other"
+            },
+            "managedBy": "podid",
+            "name": "other",
+            "namespace": "my-app",
+            "provisioningInfo": {
+              "error": {
+                "error": {
+                  "code": "NotOnNodes",
+                  "message": "it is not on pool-a; run the same podid add again"
+                }
+              }
+            },
+            "provisioningState": "Failed"
+          }
+        ]
+        "#);
+        assert_eq!(names(&rows())[0], "azureidentity.aadpodidentity.k8s.io/app");
+    }
+
+    /// The text without what makes a heading bold.
+    fn anstream_free(text: &str) -> String {
+        text.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "")
+    }
+}

@@ -7,6 +7,7 @@ use podid_core::addon::{AzureSide, Cluster, Held};
 use podid_core::facts::{Assignment, Binding, Identity};
 use podid_core::ids::{ComputeId, IdentityResourceId, ObjectRef};
 use podid_core::target;
+use podid_kube::call::CallError;
 use podid_kube::pod_identities::{self, Installed};
 
 use crate::azure::Azure;
@@ -31,7 +32,12 @@ impl<A: Azure> Session<A> {
         let (cluster, assignments) = pod_identities::cluster(&self.client, namespace).await?;
         let installed = pod_identities::installed(&self.client).await?;
         let mut targets = BTreeSet::new();
-        for node in pod_identities::nodes(&self.client).await? {
+        let nodes = match pod_identities::nodes(&self.client).await {
+            // Here they only lead to the cluster in Azure, which can be named as well.
+            Err(CallError::Forbidden { .. }) if installed.mode == Mode::Standard => Vec::new(),
+            answer => answer?,
+        };
+        for node in nodes {
             match target::target(&node) {
                 Ok(target) => drop(targets.insert(target)),
                 Err(problem) if installed.mode == Mode::Managed => {

@@ -5,6 +5,8 @@ mod cluster;
 mod delete;
 mod exception;
 mod list;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 
@@ -38,6 +40,8 @@ enum Failure {
     Usage(String),
     /// The cluster or Azure, as things are.
     Failed(podid_addon::Error),
+    /// There is no way to the cluster.
+    NoCluster(String),
     /// Something of our own.
     Other(anyhow::Error),
 }
@@ -62,6 +66,10 @@ pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Err(Failure::Usage(message)) => {
             anstream::eprintln!("podid: {message}");
             Ok(ExitCode::from(exit::USAGE))
+        }
+        Err(Failure::NoCluster(message)) => {
+            anstream::eprintln!("podid: {message}");
+            Ok(ExitCode::from(exit::NOT_LOOKED_AT))
         }
         Err(Failure::Failed(error)) => {
             anstream::eprintln!("podid: {error}");

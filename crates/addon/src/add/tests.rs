@@ -107,6 +107,21 @@ async fn two_pod_identities_of_one_identity_share_its_place_on_the_nodes() {
 }
 
 #[tokio::test]
+async fn several_identities_share_a_selector() {
+    let (cluster, play) = (Cluster::managed().await, Play::new());
+    for name in ["app", "other"] {
+        let id = ObjectRef::new("my-app", name);
+        let wanted = Wanted { id, resource: resource(name), selector: "several".into() };
+        add(&session(&cluster, &play, None), &wanted, &Named::default()).await.unwrap();
+    }
+    let rows = list(&session(&cluster, &play, None), None).await.unwrap();
+    assert!(rows.iter().all(|row| row.selectors == ["several"] && row.standing.state == State::Assigned));
+    assert_eq!((rows.len(), play.carriers("other").len()), (2, 2));
+    delete(&session(&cluster, &play, None), &ObjectRef::new("my-app", "app")).await.unwrap();
+    assert_eq!((play.carriers("app").len(), play.carriers("other").len()), (0, 2), "the other stays");
+}
+
+#[tokio::test]
 async fn an_identity_made_anew_in_azure_is_attached_again() {
     let (cluster, play) = (Cluster::managed().await, Play::new());
     add_once(&cluster, &play).await.unwrap();

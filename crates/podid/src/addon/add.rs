@@ -74,7 +74,7 @@ impl Args {
         Ok(exit::FINE)
     }
 
-    fn wanted(&self) -> Result<Wanted, Failure> {
+    pub(super) fn wanted(&self) -> Result<Wanted, Failure> {
         let resource = IdentityResourceId::parse(&self.identity_resource_id)
             .map_err(|error| usage(format!("--identity-resource-id: {error}")))?;
         // An empty name is none, as for az.

@@ -8,7 +8,7 @@ use podid_addon::{How, Session};
 use podid_console::Steps;
 use podid_core::ids::PrincipalId;
 
-use super::{Failure, other, usage};
+use super::{Failure, usage};
 use crate::access::Access;
 
 /// How we call ourselves in requests.
@@ -52,7 +52,8 @@ pub struct Waiting {
 impl Cluster {
     /// A session with this cluster and with Azure, in which nothing was asked yet.
     pub(super) async fn session(&self, steps: Steps, how: How) -> Result<Session<Subscription>, Failure> {
-        let client = self.access.client(USER_AGENT).await.map_err(other)?;
+        let client = self.access.client(USER_AGENT).await;
+        let client = client.map_err(|error| Failure::NoCluster(error.to_string()))?;
         Ok(Session::new(client, Subscription::new(USER_AGENT, None), steps, how))
     }
 

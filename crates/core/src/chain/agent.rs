@@ -260,11 +260,17 @@ pub(super) fn token(view: &View<'_>, grant: &Grant<'_>) -> Outcome {
 /// What NMI's log says of the pod's last request, where that was refused.
 fn last_refusal(view: &View<'_>) -> Option<String> {
     let agents = view.pod.fact.node.as_ref().map(|node| view.index.agents(node))?;
+    let pod = &view.pod.fact;
     let words = agents.iter().filter_map(|runner| runner.words.as_ref()?.known());
-    let mut found = words.filter_map(|Words { refusals, .. }| refusals.get(&view.pod.fact.id));
+    let mut found = words.flat_map(|Words { refusals, unnamed, .. }| {
+        refusals
+            .get(&pod.id)
+            .into_iter()
+            .chain(pod.addresses.iter().filter_map(|address| unnamed.get(address)))
+    });
     let (code, at) = found.next()?;
     Some(match at {
-        Some(at) => format!("{code} at {at}"),
-        None => code.to_string(),
+        Some(at) => format!("{code} at {at:.0}, see podid explain {code}"),
+        None => format!("{code}, see podid explain {code}"),
     })
 }

@@ -170,12 +170,17 @@ pub(super) fn machine(view: &View<'_>) -> Outcome {
         .into()
 }
 
-/// Makes the pod anew on whichever node.
+/// Makes the pod anew on whichever node, without waiting for a kubelet that may not be there.
 fn elsewhere(view: &View<'_>) -> String {
-    match view.pod.owner {
-        Some(_) => format!("{} --force --grace-period=0", mend::again(view.pod, "")),
-        None => mend::again(view.pod, "sed '/^  nodeName: /d'"),
+    if view.pod.owner.is_some() {
+        return format!("{} --force --grace-period=0", mend::again(view.pod, ""));
     }
+    let pod = &view.pod.fact.id;
+    let (namespace, name) = (mend::word(&pod.namespace), mend::word(&pod.name));
+    format!(
+        "pod=$(kubectl get pod {name} -n {namespace} -o yaml) && kubectl delete pod {name} -n {namespace} --force \
+         --grace-period=0 && printf '%s\\n' \"$pod\" | sed -E '/^  (nodeName|resourceVersion|uid): /d' | kubectl create -f -"
+    )
 }
 
 pub(super) fn node_object(name: &NodeName) -> Object {

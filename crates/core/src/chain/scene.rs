@@ -1,6 +1,7 @@
 //! What is known of a cluster when somebody asks why a pod gets no token?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,8 +169,10 @@ pub struct Words {
     pub redirect: bool,
     /// Whether that error was kubenet.
     pub kubenet: bool,
-    /// The last refusal of each pod: code and time.
+    /// The refusal of each pod's last request: code and time.
     pub refusals: BTreeMap<ObjectRef, (Code, Option<Timestamp>)>,
+    /// The same by address, for requests that were refused before anybody looked whose they are.
+    pub unnamed: BTreeMap<IpAddr, (Code, Option<Timestamp>)>,
 }
 
 /// The controllers' lock.

@@ -1,6 +1,7 @@
 //! What does the log of an NMI say that matters to somebody who looks for a cause?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -32,7 +33,7 @@ pub(super) async fn listen(client: &Client, runners: &mut [Runner], chosen: &BTr
         runner.words = match (read, known) {
             // The kubelet may have kept what the container said last.
             (Seen::Known(read), Some(Seen::Known(kept))) if read.error.is_none() => {
-                Some(Seen::Known(Words { refusals: read.refusals, ..kept }))
+                Some(Seen::Known(Words { refusals: read.refusals, unnamed: read.unnamed, ..kept }))
             }
             (Seen::Unseen(_), Some(kept)) => Some(kept),
             (read, _) => Some(read),
@@ -71,16 +72,7 @@ pub(super) fn read(text: &str) -> Words {
             Ok(Value::Object(object)) => of_json(&object),
             _ => of_text(line),
         };
-        if let (Some(namespace), Some(pod)) = (fields.get("namespace"), fields.get("pod")) {
-            let id = ObjectRef::new(namespace.as_str(), pod.as_str());
-            match fields.get("code").and_then(|code| Code::parse(code)) {
-                Some(code) => {
-                    let at = fields.get("time").and_then(|time| time.parse::<Timestamp>().ok());
-                    words.refusals.insert(id, (code, at));
-                }
-                None => drop(words.refusals.remove(&id)),
-            }
-        }
+        note(&mut words, &fields);
         if message.contains("a test over a link showed") {
             (words.error, words.redirect) = (None, false);
         } else if serious {
@@ -91,6 +83,28 @@ pub(super) fn read(text: &str) -> Words {
         }
     }
     words
+}
+
+/// Notes how a request ended. A pod's name is there once somebody looked whose it is.
+fn note(words: &mut Words, fields: &BTreeMap<String, String>) {
+    let code = fields.get("code").and_then(|code| Code::parse(code));
+    let at = fields.get("time").and_then(|time| time.parse::<Timestamp>().ok());
+    let peer = fields.get("req.remote").or(fields.get("peer")).and_then(|peer| peer.parse::<IpAddr>().ok());
+    let pod = fields.get("namespace").zip(fields.get("pod")).filter(|(_, pod)| !pod.is_empty());
+    match (pod, peer, code) {
+        (Some((namespace, pod)), peer, code) => {
+            let id = ObjectRef::new(namespace.as_str(), pod.as_str());
+            words.refusals.remove(&id);
+            words.refusals.extend(code.map(|code| (id, (code, at))));
+            if let Some(peer) = peer {
+                words.unnamed.remove(&peer);
+            }
+        }
+        (None, Some(peer), Some(code)) => {
+            words.unnamed.insert(peer, (code, at));
+        }
+        _ => {}
+    }
 }
 
 fn of_json(object: &serde_json::Map<String, Value>) -> (bool, String, BTreeMap<String, String>) {
@@ -149,9 +163,18 @@ mod tests {
         let words = read(text);
         let of = |name: &str| words.refusals.get(&ObjectRef::new("shop", name)).map(|(code, _)| code.word());
         assert_eq!((of("web"), of("api")), (Some("no-binding"), None));
-        let json = r#"{"level":"info","time":"2026-12-01T07:00:00Z","msg":"token request","namespace":"shop","pod":"web","code":"not-granted"}"#;
+        let json = r#"{"level":"info","ts":"2026-12-01T07:00:00Z","msg":"token request","namespace":"shop","pod":"web","code":"not-granted"}"#;
         let (code, at) = read(json).refusals.remove(&ObjectRef::new("shop", "web")).unwrap();
         assert_eq!((code.word(), at.is_some()), ("not-granted", true));
+    }
+
+    #[test]
+    fn a_request_that_was_refused_unread_is_known_by_its_address_until_the_next() {
+        let refused = r#"{"ts":"2026-12-01T08:05:12Z","level":"info","msg":"request refused","peer":"10.244.2.10","status":400,"code":"bad-query"}"#;
+        let address: IpAddr = "10.244.2.10".parse().unwrap();
+        assert_eq!(read(refused).unnamed.get(&address).map(|(code, _)| code.word()), Some("bad-query"));
+        let served = r#"{"ts":"2026-12-01T08:05:13Z","level":"info","msg":"token request","req.remote":"10.244.2.10","namespace":"shop","pod":"web","status":200}"#;
+        assert_eq!(read(&format!("{refused}\n{served}")), Words::default());
     }
 
     #[test]

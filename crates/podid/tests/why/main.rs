@@ -11,6 +11,7 @@ mod case;
 mod cluster;
 mod controller;
 mod mic;
+mod narrow;
 mod nmi;
 mod pods;
 mod story;
@@ -54,8 +55,12 @@ fn every_broken_set_up_has_its_code_and_the_printed_commands_mend_it() {
         }
         eprintln!("{:>6.1} s  {:<20} {}", begun.elapsed().as_secs_f32(), case.code, case.about);
     }
+    if wanted.as_deref() == Some("narrow") {
+        narrow::check(&cluster);
+    }
     if wanted.is_none() {
         whole::check(&cluster);
+        narrow::check(&cluster);
         let codes: std::collections::BTreeSet<_> = chosen.iter().map(|case| case.code).collect();
         assert!(codes.len() >= 25, "only {} codes: {codes:?}", codes.len());
     }

@@ -11,6 +11,9 @@ use crate::refusal::Cause;
 use crate::request::Selector;
 use crate::select::Grant;
 
+/// Says what taking over from the original changes, and writes nothing.
+pub(super) const ADOPT: &str = "podid adopt check";
+
 /// What NMI of a node is.
 pub(super) enum Agent<'a> {
     /// It is ready.
@@ -149,23 +152,15 @@ fn of_original(index: &Index<'_>, node: &NodeName, original: &Runner) -> Cross {
         mend::word(&id.namespace)
     );
     let handed_over = ours.is_some_and(|one| one.node_selector.contains_key("podid.dev/agent"));
-    match (&original.owner, handed_over) {
-        (_, true) => cross
+    if handed_over {
+        return cross
             .with_caution("the old DaemonSet has to leave nodes with that label (docs/how-to/adopt.md)")
-            .mended_by([label("none"), gone, label("podid")]),
-        (Some(owner), false) => {
-            cross.with_caution("docs/how-to/adopt.md hands nodes over one by one").mended_by([format!(
-                "kubectl delete daemonset {} -n {}",
-                mend::word(&owner.name),
-                mend::word(&id.namespace)
-            )])
-        }
-        (None, false) => cross.mended_by([format!(
-            "kubectl delete pod {} -n {}",
-            mend::word(&id.name),
-            mend::word(&id.namespace)
-        )]),
+            .mended_by([label("none"), gone, label("podid")]);
     }
+    // It may serve every pod of the node, so nothing here takes it away.
+    cross
+        .with_caution("docs/how-to/adopt.md hands nodes over one by one, with a way back")
+        .mended_by([ADOPT.to_owned()])
 }
 
 /// What is wrong with an NMI that is not ready.

@@ -140,8 +140,13 @@ fn leftovers(index: &Index<'_>) -> Vec<Health> {
         let about = format!("{} {} is aad-pod-identity's ({})", one.kind.as_str(), one.id, one.image);
         let cross = Cross::new(Obstacle::OriginalPresent, about)
             .in_object(Object::new(one.kind.as_str(), &one.id))
-            .with_caution("podid adopt check says what changes; docs/how-to/adopt.md hands over step by step")
-            .mended_by([format!("kubectl delete {kind} {name} -n {namespace}")]);
+            .with_caution("docs/how-to/adopt.md hands over step by step, with a way back");
+        // What still has pods may serve others, so nothing here takes it away.
+        let command = match one.wanted {
+            0 => format!("kubectl delete {kind} {name} -n {namespace}"),
+            _ => agent::ADOPT.to_owned(),
+        };
+        let cross = cross.mended_by([command]);
         Health { part: "aad-pod-identity".to_owned(), state: State::Weak(Box::new(cross)) }
     });
     each.collect()

@@ -152,6 +152,7 @@ fn leaderless(lock: &Lock, now: jiff::Timestamp, pods: &[&Runner], installed: &[
         return Some(
             Cross::new(Obstacle::OriginalLeads, missing)
                 .in_object(Object::new("Endpoints", id))
+                .with_caution("while a cluster is taken over this is so until step 4 of docs/how-to/adopt.md")
                 .mended_by(stop.into_iter().chain([release])),
         );
     }

@@ -284,3 +284,26 @@ fn what_an_author_wrote_into_an_object_cannot_leave_its_word_in_a_command() {
     let commands = chain.cross().unwrap().mend.join("\n");
     assert!(!commands.is_empty() && commands.contains(r"'\''; reboot; '\'''"), "{commands}");
 }
+
+#[test]
+fn no_command_takes_away_an_original_that_is_at_work() {
+    let mut scene = well();
+    let mut old = runner("old-nmi", &[]);
+    old.workload.image = "mcr.microsoft.com/oss/azure/aad-pod-identity/nmi:v1.8.17".into();
+    old.owner = Some(Owner { kind: "daemonset".into(), name: "old-nmi".into() });
+    let mut daemon_set = old.workload.clone();
+    daemon_set.kind = WorkloadKind::DaemonSet;
+    *known(&mut scene.runners) = vec![runner("mic-0", &["mic"]), old];
+    *known(&mut scene.installed) =
+        vec![Installed { workload: daemon_set, node_selector: BTreeMap::new(), tolerates_all: true }];
+    let chain = ask(&scene);
+    assert_eq!(chain.cross().map(|cross| cross.code), Some(Obstacle::OriginalAgent.into()));
+    let health = cluster::look(&Index::new(&scene), &[]);
+    let crosses = health.iter().filter_map(|health| match &health.state {
+        cluster::State::Broken(cross) | cluster::State::Weak(cross) => Some(&**cross),
+        _ => None,
+    });
+    let commands: Vec<_> = chain.cross().into_iter().chain(crosses).flat_map(|cross| &cross.mend).collect();
+    assert!(commands.iter().any(|command| *command == "podid adopt check"), "{commands:?}");
+    assert!(!commands.iter().any(|command| command.contains("delete")), "{commands:?}");
+}

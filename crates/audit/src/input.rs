@@ -1,4 +1,4 @@
-//! What do the files say that people name?
+//! What do the files and subscriptions say that people name?
 //!
 //! One file after the other is read, so that no more than the largest and its template are in memory; an
 //! exported resource is parsed only if a rule asks for its type. What cannot be read is a line in the
@@ -9,6 +9,7 @@ mod find;
 mod kind;
 mod parameters;
 mod resource;
+mod subscription;
 mod text;
 
 use std::collections::HashSet;
@@ -19,6 +20,8 @@ use serde_json::value::RawValue;
 use crate::report::Report;
 use crate::run::Run;
 use crate::settings::Settings;
+
+pub use subscription::{NoLogin, log_in, subscription};
 
 use find::Found;
 use kind::Kind;

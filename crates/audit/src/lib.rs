@@ -11,7 +11,7 @@
 //! - A rule knows a scene beside its target, the `S` of `Rule<S>`: [`Settings`] for what comes from files
 //!   and subscriptions, the picture of a whole cluster for its objects. Rules over the same scene are one
 //!   list.
-//! - I/O is in the inputs only.
+//! - I/O is in the inputs only: files, and ARM through `podid-azure` (decision 17).
 //!
 //! # A new rule
 //!

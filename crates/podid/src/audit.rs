@@ -24,7 +24,8 @@ const USER_AGENT: &str = concat!("podid-audit/", env!("CARGO_PKG_VERSION"));
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
-Examples:\n  podid audit export/\n  podid audit aks.json -o sarif > podid.sarif\n  podid audit --cluster\n  podid audit --rules\n  \
+Examples:\n  podid audit export/\n  podid audit aks.json -o sarif > podid.sarif\n  podid audit --cluster\n  \
+podid audit --subscription ID\n  podid audit --rules\n  \
 podid audit explain Azure.AKS.ManagedIdentity\n\n\
 Exit codes: 0 no rule failed at the level of --fail-on or above, 1 one did, 2 wrong usage, 3 something could not be \
 looked at (\"Not looked at\" says what) and nothing failed.")]
@@ -38,6 +39,10 @@ pub struct Args {
     cluster: bool,
     #[command(flatten)]
     access: Access,
+    /// Look at the AKS clusters of this subscription, in the name of the account that Azure's SDKs would find
+    /// (`az login`, or variables such as AZURE_CLIENT_ID); nothing is written; may be repeated
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = subscription_id)]
+    subscription: Vec<String>,
     /// How to print what was found
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -64,6 +69,17 @@ pub struct Args {
     /// List the rules instead
     #[arg(long)]
     rules: bool,
+}
+
+/// The id of a subscription; it becomes part of an address.
+fn subscription_id(text: &str) -> Result<String, String> {
+    let fits = text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("a subscription has an id such as 00000000-0000-0000-0000-000000000000: `az account list` shows it"
+            .to_owned())
+    }
 }
 
 #[derive(Subcommand)]
@@ -96,12 +112,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(selection) => selection,
         Err(error) => return Ok(usage(&format!("{error:#}"))),
     };
-    if args.files.is_empty() && !args.cluster {
+    if args.files.is_empty() && args.subscription.is_empty() && !args.cluster {
         return Ok(usage(
-            "there is nothing to look at: name files, folders or patterns, or --cluster; see podid audit --help",
+            "there is nothing to look at: name files, folders or patterns, --cluster or --subscription; see podid audit --help",
         ));
     }
-    let mut report = args.look(&selection);
+    let mut report = args.look(&selection)?;
     if args.cluster
         && let Err(error) = args.look_at_cluster(&selection, &mut report)
     {
@@ -115,6 +131,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(args.exit_code(&report))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }
 
 fn usage(message: &str) -> ExitCode {
@@ -166,21 +186,36 @@ impl Args {
         Ok(selection)
     }
 
-    fn look(&self, selection: &Selection) -> Report {
+    fn look(&self, selection: &Selection) -> anyhow::Result<Report> {
         let keep = self.show.unwrap_or_else(|| self.output.keeps());
         let mut report = Report::default();
         report.notes.extend_from_slice(&selection.notes);
         let settings = Settings::default();
-        input::files(&self.files, &Run::new(rules::AZURE, selection, &settings, keep), &mut report);
-        report
+        let run = Run::new(rules::AZURE, selection, &settings, keep);
+        input::files(&self.files, &run, &mut report);
+        if !self.subscription.is_empty() {
+            runtime()?.block_on(Box::pin(self.subscriptions(&run, &mut report)));
+        }
+        Ok(report)
+    }
+
+    async fn subscriptions(&self, run: &Run<'_, Settings>, report: &mut Report) {
+        let arm = match input::log_in(USER_AGENT).await {
+            Ok(arm) => arm,
+            Err(error) => {
+                return report.cannot_read(
+                    format!("subscription {}", self.subscription.join(", ")),
+                    error.to_string(),
+                );
+            }
+        };
+        for id in &self.subscription {
+            input::subscription(&arm, id, run, report).await;
+        }
     }
 
     fn look_at_cluster(&self, selection: &Selection, report: &mut Report) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start the runtime")?;
-        let census = runtime.block_on(async {
+        let census = runtime()?.block_on(async {
             let client = self.access.client(USER_AGENT).await?;
             anyhow::Ok(cluster::look(&client).await?)
         })?;

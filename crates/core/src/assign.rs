@@ -69,6 +69,9 @@ pub struct Deferred {
     pub add: Identities,
     /// Identities that are not removed, because somebody needed them a moment ago and may again.
     pub remove: Identities,
+    /// Identities of podid's that are not forgotten although they are absent, because a PATCH of before may yet
+    /// put them there.
+    pub arriving: Identities,
 }
 
 /// What is never removed, whoever put it there.
@@ -129,7 +132,8 @@ pub fn decide(
     let (keep, remove): (Identities, Identities) =
         unneeded.cloned().partition(|id| protected.covers(id, present));
     let remove: Identities = remove.difference(&deferred.remove).cloned().collect();
-    let put: Identities = ours.difference(&keep).chain(&add).cloned().collect();
+    let late = ledger.put.iter().filter(|id| !there(id) && deferred.arriving.contains(*id));
+    let put: Identities = ours.difference(&keep).chain(&add).chain(late).cloned().collect();
     let found = present.identities.keys().filter(|id| wish.wants(id) && !put.contains(*id));
     let found: Identities = found.cloned().collect();
     let after = Ledger { put: put.difference(&remove).cloned().collect(), found: found.clone() };

@@ -5,6 +5,7 @@
 //! worker, one at a time; whatever is wished while the worker is busy is in the next piece, so a
 //! thousand pods become one PATCH. It does no I/O and knows the time as an argument.
 
+mod arriving;
 mod bars;
 mod drift;
 mod idle;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::compute::Fault;
 use crate::problem::Problem;
+use arriving::Arriving;
 use bars::Bars;
 pub(crate) use bars::spread;
 use drift::Drift;
@@ -65,6 +67,7 @@ pub(crate) struct Lane {
     bars: Bars,
     idle: Idle,
     drift: Drift,
+    arriving: Arriving,
     failures: u32,
     not_before: Option<Instant>,
     patched: Option<Instant>,
@@ -162,6 +165,7 @@ impl Lane {
         Self {
             pacing,
             spread: spread(target.folded()),
+            arriving: Arriving::inherited(&ledger),
             ledger,
             seen: None,
             work: None,
@@ -230,8 +234,9 @@ impl Lane {
         }
         let fresh = now < seen.at + FRESH;
         let stay = self.idle.look(wish, &self.ledger, now);
+        let arriving = if seen.missing { Identities::new() } else { self.arriving.since(seen.at) };
         let decide = |bars: Identities| {
-            let deferred = Deferred { add: bars, remove: stay.clone() };
+            let deferred = Deferred { add: bars, remove: stay.clone(), arriving: arriving.clone() };
             assign::decide(&seen.present, wish, &self.ledger, protected, &deferred)
         };
         let decision = match decide(self.bars.suspects()) {
@@ -267,6 +272,12 @@ impl Lane {
                 (Next::Wait(again), None)
             }
         }
+    }
+
+    /// What to do next instead of forgetting the target: a record there, written by a predecessor and wanted by
+    /// nobody, waits until it is known what is there.
+    pub(crate) fn keep(&mut self) -> Next {
+        if self.seen.is_none() { self.begin(Work::Read) } else { Next::Wait(None) }
     }
 
     /// Takes in how the work ended.
@@ -335,6 +346,9 @@ impl Lane {
     fn failed(&mut self, patch: Option<Patch>, fault: &Fault, now: Instant) -> Option<Notice> {
         if let (Some(seen), Some(patch)) = (&mut self.seen, &patch) {
             seen.doubtful = patch.add.iter().chain(&patch.remove).cloned().collect();
+            if matches!(fault, Fault::Later { .. }) {
+                self.arriving.doubt(patch, now);
+            }
         }
         match (fault, patch) {
             (Fault::Identities { named, problem }, Some(patch)) if !patch.add.is_empty() => {

@@ -5,5 +5,5 @@ mod arm;
 mod stage;
 
 pub(crate) use api::Api;
-pub(crate) use arm::FakeArm;
+pub(crate) use arm::{Effect, FakeArm};
 pub(crate) use stage::{Stage, identity_id, pool};

@@ -57,6 +57,17 @@ fn what_is_to_be_removed_later_stays_ours_and_one_that_is_needed_again_costs_not
 }
 
 #[test]
+fn what_a_lost_patch_may_yet_put_there_stays_ours_until_it_cannot() {
+    let nothing = present(Kind::None, &[]);
+    let late = Deferred { arriving: set(&["a", "not-ours"]), ..Deferred::default() };
+    let decide = |deferred: &Deferred| {
+        decide(&nothing, &need(&[]), &put(&["a"]), &Protected::default(), deferred).unwrap()
+    };
+    assert_eq!((decide(&late).patches, decide(&late).after), (Vec::new(), put(&["a"])));
+    assert_eq!(decide(&Deferred::default()).after, put(&[]));
+}
+
+#[test]
 fn nothing_to_change_is_no_patch_at_all() {
     for kind in [Kind::None, Kind::System, Kind::Other("Odd".to_owned())] {
         assert_eq!(act(&present(kind, &[]), &need(&[]), &put(&["a"])).unwrap().patches, []);
@@ -218,7 +229,7 @@ proptest! {
         let ledger = Ledger { found: found.difference(&put).cloned().collect(), put };
         let wish = Wish { needed, recorded };
         let protected = Protected { resources: safe, ..Protected::default() };
-        let deferred = Deferred { add, remove };
+        let deferred = Deferred { add, remove, ..Deferred::default() };
         let decision = decide(&present, &wish, &ledger, &protected, &deferred).unwrap();
 
         for patch in &decision.patches {

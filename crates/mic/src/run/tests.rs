@@ -4,6 +4,7 @@ mod counts;
 mod faults;
 mod matching;
 mod removal;
+mod storms;
 mod targets;
 
 use std::time::Duration;

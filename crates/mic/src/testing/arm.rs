@@ -30,7 +30,19 @@ struct State {
     latency: Duration,
     bad: Identities,
     hanging: BTreeSet<ComputeId>,
-    faults: VecDeque<Fault>,
+    /// With an operation that has not ended.
+    busy: BTreeSet<ComputeId>,
+    faults: VecDeque<(Fault, Effect)>,
+}
+
+/// What a PATCH that fails did all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Nothing,
+    /// The first of its changes.
+    Part,
+    /// All of it: only the answer was lost.
+    Whole,
 }
 
 // === impl FakeArm ===
@@ -89,7 +101,19 @@ impl FakeArm {
 
     /// The next PATCH fails like this.
     pub(crate) fn fail_next(&self, fault: Fault) {
-        self.lock().faults.push_back(fault);
+        self.fail_next_after(Effect::Nothing, fault);
+    }
+
+    /// The next PATCH fails like this, after it has had some effect.
+    pub(crate) fn fail_next_after(&self, effect: Effect, fault: Fault) {
+        self.lock().faults.push_back((fault, effect));
+    }
+
+    /// No fault waits any more.
+    pub(crate) fn recover(&self) {
+        let mut state = self.lock();
+        state.faults.clear();
+        state.bad.clear();
     }
 
     /// The PATCHes so far that succeeded.
@@ -132,13 +156,34 @@ impl Compute for FakeArm {
 
     async fn patch(&self, target: &ComputeId, patch: &Patch, _etag: Option<&str>) -> Result<(), Fault> {
         self.answer(target).await?;
-        let latency = self.lock().latency;
+        // What ARM has accepted it does, also when the caller dies meanwhile.
+        let (arm, target, patch) = (self.clone(), target.clone(), patch.clone());
+        tokio::spawn(async move { arm.carry_out(&target, &patch).await }).await.unwrap()
+    }
+}
+
+impl FakeArm {
+    async fn carry_out(&self, target: &ComputeId, patch: &Patch) -> Result<(), Fault> {
+        let latency = {
+            let mut state = self.lock();
+            if !state.busy.insert(target.clone()) {
+                let problem = Problem::new(Obstacle::ArmTrouble, "409: another operation is running");
+                return Err(Fault::Later { after: None, problem });
+            }
+            state.latency
+        };
         tokio::time::sleep(latency).await;
-        self.answer(target).await?;
         let mut state = self.lock();
-        if let Some(fault) = state.faults.pop_front() {
-            return Err(fault);
+        state.busy.remove(target);
+        if state.gone.contains(target) {
+            return Err(Fault::Missing);
         }
+        let fault = state.faults.pop_front();
+        let patch = match fault {
+            Some((fault, Effect::Nothing)) => return Err(fault),
+            Some((_, Effect::Part)) => &first_change(patch),
+            Some((_, Effect::Whole)) | None => patch,
+        };
         let named: Identities = patch.add.iter().filter(|id| state.bad.contains(*id)).cloned().collect();
         if !named.is_empty() {
             return Err(Fault::Identities {
@@ -151,6 +196,14 @@ impl Compute for FakeArm {
         machine.identities.extend(patch.add.iter().map(|id| (id.clone(), None)));
         machine.identities.retain(|id, _| !patch.remove.contains(id));
         state.patches.push((target.clone(), patch.clone()));
-        Ok(())
+        fault.map_or(Ok(()), |(fault, _)| Err(fault))
     }
+}
+
+/// A PATCH that got no further than one identity.
+fn first_change(patch: &Patch) -> Patch {
+    let mut part = patch.clone();
+    part.add = patch.add.iter().take(1).cloned().collect();
+    part.remove = patch.remove.iter().take(usize::from(part.add.is_empty())).cloned().collect();
+    part
 }

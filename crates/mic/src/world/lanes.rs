@@ -199,7 +199,10 @@ impl Lanes {
             if let Some(at) = users.timer.take() {
                 self.timers.remove(&(at, target.clone()));
             }
-            let (next, notice) = users.lane.next(&users.wish, &self.protected, now);
+            let (mut next, notice) = users.lane.next(&users.wish, &self.protected, now);
+            if next == Next::Forget && users.held.values().next().is_some() {
+                next = users.lane.keep();
+            }
             steps.extend(notice.map(|notice| Step::Notice(target.clone(), notice)));
             match next {
                 Next::Do(work) => steps.push(Step::Do(target, work)),

@@ -192,3 +192,18 @@ async fn a_record_that_a_user_deletes_comes_back() {
         .await;
     assert_eq!(stage.arm.patches().len(), 1);
 }
+
+/// Found by a storm: nobody wished anything of the scale set, so it was not read, and the record waited for ever.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_was_never_assigned_goes_with_its_pod_also_when_nobody_led_meanwhile() {
+    let mut stage = Stage::running().await;
+    stage.arm.refuse(identity_id("app"));
+    stage.bound("app", "app");
+    stage.pod("web", "p", "app", "a");
+    stage.until("created", |stage| stage.state("p-web-app").as_deref() == Some("Created")).await;
+    stage.settle().await;
+    stage.kill().await;
+    stage.no_pod("web", "p");
+    stage.start().await;
+    stage.until("gone", |stage| stage.records().is_empty()).await;
+}

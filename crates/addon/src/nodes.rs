@@ -213,6 +213,8 @@ fn decide(
     }
     let others =
         |ids: &BTreeSet<IdentityResourceId>| ids.iter().filter(|id| *id != resource).cloned().collect();
-    let deferred = Deferred { add: others(&wish.needed), remove: others(&ledger.put) };
+    // What MIC may have under way of others stays in its record.
+    let (add, remove) = (others(&wish.needed), others(&ledger.put));
+    let deferred = Deferred { add, arriving: remove.clone(), remove };
     assign::decide(&reading.present, &wish, &ledger, &Protected::default(), &deferred)
 }

@@ -5,6 +5,8 @@
 //! interrupted anywhere and run again.
 
 mod error;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, ResourceExt};
 use podid_core::addon::MARK;
@@ -42,6 +44,19 @@ pub async fn apply(client: &Client, object: &Value, keep: bool) -> Result<Change
     let mut object = object.clone();
     let (key, value) = MARK;
     object["metadata"]["labels"][key] = json!(value);
+    if keep {
+        let wanted = serde_json::from_value::<DynamicObject>(object).map_err(|error| CallError::Refused {
+            what: format!("create {title}"),
+            problem: error.to_string(),
+        })?;
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        return match bounded(|| format!("create {title}"), LIMIT, api.create(&params, &wanted)).await {
+            Ok(_) => Ok(Change::Made),
+            // Somebody was faster.
+            Err(CallError::Conflict { .. }) => Ok(Change::None),
+            Err(error) => Err(error),
+        };
+    }
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let patch = Patch::Apply(&object);
     let call = api.patch(name, &params, &patch);

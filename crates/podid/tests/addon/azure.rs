@@ -18,6 +18,7 @@ const SECRET: &str = "the secret of the user";
 pub(crate) struct SimulatedAzure {
     pub(crate) azure: Azure,
     pub(crate) cluster: ArmId,
+    pub(crate) scale_set: ArmId,
     /// The identity of the application.
     pub(crate) application: ManagedIdentity,
     nodes: Vec<(&'static str, String)>,
@@ -59,7 +60,7 @@ impl SimulatedAzure {
         azure.add_client_secret(&user.client_id, SECRET, Duration::from_hours(1)).unwrap();
         azure.grant(&user.principal_id, Role::Owner, &ArmId::subscription(&azure.subscription()));
         let (place, runtime) = open_doors(&azure);
-        Self { azure, cluster, application, nodes, user, place, _runtime: runtime }
+        Self { azure, cluster, scale_set, application, nodes, user, place, _runtime: runtime }
     }
 
     /// Names and provider ids of the nodes.

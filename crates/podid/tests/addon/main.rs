@@ -3,6 +3,7 @@
 
 mod azure;
 mod enable;
+mod tutorial;
 
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

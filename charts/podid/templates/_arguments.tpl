@@ -54,6 +54,7 @@
   (list "pass-through" $nmi.passThrough)
   (list "protected-identity" (join "," .Values.protectedIdentities))
   (list "host-token-route" (ternary "true" "" $nmi.hostTokenRoute))
+  (list "audit-log" $nmi.auditLog)
   (list "retry-attempts-for-created" $nmi.retryAttemptsForCreated)
   (list "retry-attempts-for-assigned" $nmi.retryAttemptsForAssigned)
   (list "find-identity-retry-interval" $nmi.findIdentityRetryIntervalInSeconds)

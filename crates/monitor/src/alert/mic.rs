@@ -45,7 +45,7 @@ pub(super) const ALERTS: [Alert; 7] = [
                 "podid_mic_oldest_waiting_assignment_seconds{instance=\"mic-0:8888\"}",
                 "0+60x4 0x20",
             )],
-            at: "10m",
+            at: "4m",
         },
     },
     Alert {

@@ -13,7 +13,7 @@ pub(super) const ALERTS: [Alert; 10] = [
                       waits for.",
         fires: Scene { series: &[("podid_nmi_ready{instance=\"node-1:9090\"}", "1x3 0x20")], at: "15m" },
         labels: &[("instance", "node-1:9090")],
-        silent: Scene { series: &[("podid_nmi_ready{instance=\"node-1:9090\"}", "1x3 0x3 1x20")], at: "15m" },
+        silent: Scene { series: &[("podid_nmi_ready{instance=\"node-1:9090\"}", "1x3 0x3 1x20")], at: "7m" },
     },
     Alert {
         name: "PodidRedirectRepaired",

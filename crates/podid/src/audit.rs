@@ -85,6 +85,8 @@ fn subscription_id(text: &str) -> Result<String, String> {
 #[derive(Subcommand)]
 enum Command {
     /// Print the page of a rule: what it asks, why, and what to do
+    #[command(after_help = "Example:\n  podid audit explain Azure.AKS.ManagedIdentity\n\n\
+Exit codes: 0 success, 2 wrong usage or no such rule.")]
     Explain {
         /// The rule's name or reference
         rule: String,

@@ -8,7 +8,10 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[cfg(feature = "lab")]
 use crate::{addon, audit, diagnose, disable, enable, explain, lab};
-use crate::{adopt, crds, demo, goflags, manifests, mic, nmi, policy};
+use crate::{adopt, crds, demo, goflags, manifests, mic, nmi, policy, shell};
+
+/// The name under which kubectl finds a plug-in for `kubectl podid`.
+const KUBECTL_PLUGIN: &str = "kubectl-podid";
 
 /// Pod-managed identity for Kubernetes on Azure.
 ///
@@ -17,6 +20,7 @@ use crate::{adopt, crds, demo, goflags, manifests, mic, nmi, policy};
 #[derive(Parser)]
 #[command(name = "podid", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "See it work on this machine, without Azure:\n  podid lab demo\n\n\
+As a plug-in of kubectl: a link to podid in the PATH, called kubectl-podid, is kubectl podid.\n\n\
 Exit codes: 0 success, 1 the command failed, 2 wrong usage.")]
 struct Cli {
     #[command(subcommand)]
@@ -71,16 +75,20 @@ enum Command {
     #[cfg(feature = "lab")]
     Lab(lab::Args),
     /// Print the completion script for a shell
-    Completion {
-        /// The shell to complete in
-        shell: clap_complete::Shell,
-    },
+    Completion(shell::Completion),
+    /// Print the manual as pages for man
+    Man(shell::Man),
 }
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
-    let arguments = called_by_name(std::env::args_os().collect());
-    let command = match parse(arguments) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if called(&arguments) == shell::KUBECTL_COMPLETE {
+        let offered = shell::candidates(commands(), &arguments[1..]);
+        return end(podid_console::print(&offered).map(|()| ExitCode::SUCCESS).map_err(Into::into));
+    }
+    let as_plugin = called(&arguments) == KUBECTL_PLUGIN;
+    let command = match parse(called_by_name(arguments), as_plugin) {
         Ok(cli) => cli.command,
         Err(error) => {
             let _ = error.print();
@@ -113,11 +121,13 @@ pub fn run() -> ExitCode {
         Command::Doctor(args) => diagnose::doctor(&args),
         #[cfg(feature = "lab")]
         Command::Lab(args) => lab::run(&args),
-        Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut commands(), "podid", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completion(args) => args.run(commands()),
+        Command::Man(args) => args.run(commands()),
     };
+    end(result)
+}
+
+fn end(result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         anstream::eprintln!("podid: {}", in_one_line(&error));
         ExitCode::FAILURE
@@ -140,17 +150,22 @@ pub(crate) fn commands() -> clap::Command {
     Cli::command()
 }
 
-fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let matches = commands().try_get_matches_from(goflags::normalise(arguments))?;
+/// `as_plugin`: kubectl was called, so usage and examples of errors begin with it.
+fn parse(arguments: Vec<OsString>, as_plugin: bool) -> Result<Cli, clap::Error> {
+    let commands = if as_plugin { commands().bin_name("kubectl podid") } else { commands() };
+    let matches = commands.try_get_matches_from(goflags::normalise(arguments))?;
     Cli::from_arg_matches(&matches)
+}
+
+/// The name by which the program was called.
+fn called(arguments: &[OsString]) -> String {
+    let program = arguments.first().map(Path::new);
+    program.and_then(|program| program.file_name()?.to_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A link called `nmi`, `mic` or `demo` means that subcommand.
 fn called_by_name(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let name = arguments
-        .first()
-        .and_then(|program| Path::new(program).file_name()?.to_str().map(str::to_owned))
-        .unwrap_or_default();
+    let name = called(&arguments);
     if matches!(name.as_str(), "mic" | "nmi" | "demo") {
         arguments.splice(0..1, ["podid".into(), name.into()]);
     }

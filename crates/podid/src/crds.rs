@@ -26,6 +26,7 @@ enum Command {
     /// Create or upgrade the definitions, and wait until the API server serves them
     #[command(
         after_help = "One line per definition: created, configured or unchanged. Objects are not touched.\n\n\
+Examples:\n  podid crds apply\n  podid crds apply --dry-run=server --context NAME\n  podid crds apply --managed\n\n\
 Exit codes: 0 success, 1 the cluster refused or could not be asked, 2 wrong usage."
     )]
     Apply {
@@ -46,7 +47,7 @@ Exit codes: 0 success, 1 the cluster refused or could not be asked, 2 wrong usag
     },
     /// Show what apply would change
     #[command(
-        after_help = "Exit codes: 0 no differences, 1 differences, 2 wrong usage, or the cluster refused or could \
+        after_help = "Example:\n  podid crds diff\n\nExit codes: 0 no differences, 1 differences, 2 wrong usage, or the cluster refused or could \
 not be asked."
     )]
     Diff {

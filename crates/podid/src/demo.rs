@@ -13,6 +13,10 @@ use podid_runtime::shutdown::Shutdown;
 
 /// Arguments of the demo application.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example:\n  podid demo --subscriptionid ID --clientid ID --resourcegroup NAME\n\n\
+It repeats its checks until a signal, and says in its log how each ended.\n\n\
+Exit codes: 0 ended after a signal, 1 it could not start, 2 wrong usage.")]
 pub struct Args {
     /// Subscription whose VMs are counted
     #[arg(long = "subscriptionid", alias = "subscription-id", value_name = "ID", default_value = "")]

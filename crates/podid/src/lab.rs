@@ -16,7 +16,8 @@ pub struct Args {
 #[derive(Subcommand)]
 enum Command {
     /// Show the tutorial happening: a pod gets a token, another is refused, all is cleaned up
-    #[command(after_help = "Exit codes: 0 every step did what it should, 1 a step failed or this machine \
+    #[command(after_help = "Examples:\n  podid lab demo\n  podid lab demo --mode managed --keep\n\n\
+Exit codes: 0 every step did what it should, 1 a step failed or this machine \
 does not allow the lab, 2 wrong usage, 130 interrupted.")]
     Demo {
         #[command(flatten)]
@@ -26,6 +27,10 @@ does not allow the lab, 2 wrong usage, 130 interrupted.")]
         keep: bool,
     },
     /// Start a cluster with a simulated Azure and leave it running until Ctrl-C
+    #[command(
+        after_help = "Example:\n  podid lab up        # in another terminal: eval \"$(podid lab env)\"\n\n\
+Exit codes: 0 ended by Ctrl-C, 1 this machine does not allow the lab, or it failed, 2 wrong usage."
+    )]
     Up {
         #[command(flatten)]
         cluster: Cluster,

@@ -48,7 +48,11 @@ mod page;
 #[cfg(target_os = "linux")]
 mod policy;
 #[cfg(target_os = "linux")]
+mod shell;
+#[cfg(target_os = "linux")]
 mod taint;
+#[cfg(all(test, target_os = "linux", feature = "lab"))]
+mod tree;
 #[cfg(all(test, target_os = "linux", feature = "lab"))]
 mod written;
 

@@ -15,6 +15,12 @@ use podid_runtime::shutdown::Shutdown;
 
 /// Arguments of the controller.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Example:\n  podid mic --kubeconfig FILE --cloud-config /etc/kubernetes/azure.json\n\n\
+It runs until a signal; the chart and podid manifests start it in a cluster. The environment variable \
+MIC_POD_NAMESPACE has to name the namespace of its records.\n\n\
+Exit codes: 0 ended after a signal, 1 it could not start, lost the leader lock, or a part of it died, 2 wrong \
+usage, 130 second signal.")]
 pub struct Args {
     /// Kubeconfig file; without it the controller uses the service account of its pod
     #[arg(long, value_name = "FILE")]

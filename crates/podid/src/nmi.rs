@@ -29,6 +29,11 @@ use superseded::Superseded;
 
 /// Arguments of the node agent.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:\n  podid nmi --node NAME --kubeconfig FILE\n  podid nmi --cleanup\n\n\
+It runs until a signal; the chart and podid manifests start it on every node.\n\n\
+Exit codes: 0 ended after a signal, or the redirect is removed; 1 it could not start, or a part of it died; 2 wrong \
+usage; 130 second signal.")]
 #[allow(clippy::struct_excessive_bools, reason = "flags are independent of each other")]
 pub struct Args {
     /// Name of the node that this agent serves

@@ -15,7 +15,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Let few people write exceptions",
         synopsis: "Only cluster administrators should be able to write AzurePodIdentityException objects, unless a policy asks for the right to use every identity.",
         recommendation: "Take the right away, or apply `podid policy bindings`. The chart's role for editing leaves exceptions out.",
-        link: "docs/reference/rules/Podid.Access.Exceptions.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Access.Exceptions.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

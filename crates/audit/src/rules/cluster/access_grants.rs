@@ -15,7 +15,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Let few people write identities and bindings",
         synopsis: "Only cluster administrators should be able to write AzureIdentity and AzureIdentityBinding objects, unless a policy asks for the right to use what is granted.",
         recommendation: "Apply `podid policy bindings`, by which authors need the right to use an identity (`docs/how-to/who-may-grant.md`), or take the right away.",
-        link: "docs/reference/rules/Podid.Access.Grants.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Access.Grants.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -14,7 +14,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Run one version of podid",
         synopsis: "Controllers and agents should be no older than the podid that audits.",
         recommendation: "Upgrade the installation (`helm upgrade`, or apply the manifests of this version), or audit with the version that is installed.",
-        link: "docs/reference/rules/Podid.Agent.Version.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Agent.Version.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

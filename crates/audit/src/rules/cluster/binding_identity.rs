@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Bind identities that exist",
         synopsis: "An AzureIdentityBinding should name an AzureIdentity of its own namespace.",
         recommendation: "Create the identity in the namespace of the binding, or correct `spec.azureIdentity`.",
-        link: "docs/reference/rules/Podid.Binding.Identity.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Binding.Identity.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Keep selectors apart while matching is cluster-wide",
         synopsis: "While matching is cluster-wide, a selector should be used in one namespace only.",
         recommendation: "Match within namespaces (chart value `forceNamespaced=true`, flag `--forceNamespaced` of MIC and NMI), or rename the selectors.",
-        link: "docs/reference/rules/Podid.Binding.SharedSelector.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Binding.SharedSelector.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Remove bindings that reach no pod",
         synopsis: "The selector of an AzureIdentityBinding should match the label of a pod.",
         recommendation: "Label the pods with `aadpodidbinding: SELECTOR`, or remove the binding: until then whoever may create pods can take its identity.",
-        link: "docs/reference/rules/Podid.Binding.Unused.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Binding.Unused.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -14,7 +14,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Keep the definitions up to date",
         synopsis: "The definitions of the custom resources should be those of this podid.",
         recommendation: "Run `podid crds diff`, then `podid crds apply`: Helm installs definitions and never upgrades them.",
-        link: "docs/reference/rules/Podid.Definition.Current.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Definition.Current.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Except no more pods than necessary",
         synopsis: "An AzurePodIdentityException should cover neither all pods of a namespace nor pods that are bound to an identity.",
         recommendation: "Use a label that only the pods in question carry. Any one of the labels in `spec.podLabels` is enough to except a pod, so write one exception with one label.",
-        link: "docs/reference/rules/Podid.Exception.Broad.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Exception.Broad.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Keep the Secret beside its identity",
         synopsis: "The Secret of a service principal should exist in the namespace of its AzureIdentity.",
         recommendation: "Create or move the Secret into the namespace of the identity and leave `spec.clientPassword.namespace` out: podid reads it nowhere else.",
-        link: "docs/reference/rules/Podid.Identity.Secret.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Identity.Secret.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

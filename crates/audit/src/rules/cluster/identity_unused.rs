@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Remove identities that nobody uses",
         synopsis: "An AzureIdentity should be named by a binding of its namespace.",
         recommendation: "Remove the identity with `kubectl delete azureidentity`, or bind it: an identity that nobody needs can only be misused.",
-        link: "docs/reference/rules/Podid.Identity.Unused.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Identity.Unused.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -14,7 +14,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Write identities that can be used",
         synopsis: "An AzureIdentity should have a well-formed resource id and client id, and what its type needs.",
         recommendation: "Correct the field: `az identity show --query id` and `--query clientId` print those of a managed identity. The policy `podid-identity-fields` refuses such objects when they are written.",
-        link: "docs/reference/rules/Podid.Identity.Valid.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Identity.Valid.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -14,7 +14,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Run a ready agent on every node",
         synopsis: "Every Linux node should run a ready NMI.",
         recommendation: "Look at `kubectl get pods -o wide` of the DaemonSet: its node selector and tolerations decide where it runs, and its log says why it is not ready.",
-        link: "docs/reference/rules/Podid.Node.Agent.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Node.Agent.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

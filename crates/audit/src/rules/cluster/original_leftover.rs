@@ -14,7 +14,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Remove what aad-pod-identity left",
         synopsis: "No controller or agent of aad-pod-identity should run: it was archived in 2023.",
         recommendation: "`podid adopt check` lists what would change, and `docs/how-to/adopt.md` how to take the cluster over step by step.",
-        link: "docs/reference/rules/Podid.Original.Leftover.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Original.Leftover.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Keep pods off the host's network",
         synopsis: "Pods should not be on the host's network, where they use the node's own identities.",
         recommendation: "Leave `spec.hostNetwork` out. Where the program needs it, suppress the rule for this pod, and treat it as able to use every identity of its node.",
-        link: "docs/reference/rules/Podid.Pod.HostNetwork.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Pod.HostNetwork.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

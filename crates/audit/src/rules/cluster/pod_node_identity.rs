@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Give pods an identity of their own",
         synopsis: "Pods should not be excepted: they use the node's own identities then.",
         recommendation: "Give the pod an identity and a binding, and remove the exception that covers it. Add-ons of AKS need theirs: suppress the rule for them.",
-        link: "docs/reference/rules/Podid.Pod.NodeIdentity.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Pod.NodeIdentity.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         title: "Move pods to workload identity",
         synopsis: "A pod that is set up for workload identity should not be bound to an identity by podid as well.",
         recommendation: "The pod has the label `azure.workload.identity/use: \"true\"`, so its SDK takes the federated token: remove the label `aadpodidbinding`, and the binding when no other pod needs it.",
-        link: "docs/reference/rules/Podid.Pod.WorkloadIdentity.md",
+        link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Pod.WorkloadIdentity.md",
         tags: &[],
         release: Release::Ga,
         rule_set: "2026_12",

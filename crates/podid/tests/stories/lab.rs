@@ -260,6 +260,17 @@ impl Lab {
         value.unwrap().trim_end_matches('\'').to_owned()
     }
 
+    /// Runs podid beside the lab, in the name of whom `podid lab env` names; its output.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        let mut command = podid();
+        let all = fs::read_to_string(self.home.join("env")).unwrap();
+        for line in all.lines() {
+            let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
+            command.env(name, value.trim_matches('\''));
+        }
+        command.args(arguments).output().unwrap()
+    }
+
     /// The lines of the timeline that contain `part`.
     pub(crate) fn lines_with(&self, part: &str) -> Vec<String> {
         self.lines.lock().unwrap().iter().filter(|line| line.contains(part)).cloned().collect()

@@ -1,6 +1,7 @@
 //! Does the whole path hold, also when parts of it are killed? Stories over the lab with the real processes.
 #![allow(clippy::unwrap_used, clippy::unwrap_in_result, clippy::panic, reason = "these are tests")]
 
+mod addon;
 mod assign;
 mod entitled;
 mod guest;

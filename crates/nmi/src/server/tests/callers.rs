@@ -257,7 +257,10 @@ async fn a_pod_whose_address_a_neighbour_claims_gets_nothing_until_that_ends() {
         assert_eq!(told.status, 503);
         let reason = told.reason();
         assert!(reason.contains("shop/web") && reason.contains("NET_RAW"), "{reason}");
-        assert!(reason.ends_with("(podid: caller-claimed)") && told.retry_after().is_some(), "{reason}");
+        assert!(
+            reason.ends_with("(podid explain caller-claimed)") && told.retry_after().is_some(),
+            "{reason}"
+        );
         assert_eq!(stage.imds.seen().len(), seen);
         stage.neighbours.lead_astray(None);
         tokio::time::sleep(Duration::from_secs(1)).await;

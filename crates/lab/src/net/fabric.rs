@@ -12,7 +12,7 @@ use super::{Error, Namespace};
 const INSIDE: &str = "eth0";
 
 /// The bridge of a bridged node.
-const BRIDGE: &str = "cbr0";
+const BRIDGE: &str = "pods0";
 
 /// How a node connects its pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

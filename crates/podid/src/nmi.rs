@@ -20,6 +20,7 @@ use podid_core::select::Matching;
 use podid_nmi::cleanup::{Cleaned, cleanup};
 use podid_nmi::{Config, Holds};
 use podid_runtime::shutdown::Shutdown;
+use podid_runtime::telemetry::follow;
 
 use callers::CallerArgs;
 use proof::Proof;
@@ -187,6 +188,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.config(namespaced_by_environment())?;
     runtime.block_on(async {
         let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
+        follow(args.running.log_level_file()).context("cannot listen for SIGHUP")?;
         podid_nmi::run(config, shutdown).await?;
         Ok(ExitCode::SUCCESS)
     })

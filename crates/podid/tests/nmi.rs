@@ -1,8 +1,12 @@
 //! What does `podid nmi` say when it cannot start?
 #![allow(clippy::unwrap_used, reason = "clippy takes only functions marked as tests for tests")]
 
+use std::io::{BufRead, BufReader, Lines};
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Exit code and the last line of what was printed, without the environment's settings.
 fn nmi(arguments: &[&str]) -> (Option<i32>, String) {
@@ -58,6 +62,63 @@ fn a_port_in_use_is_named_with_what_it_is_for() {
     let (code, message) = nmi(&arguments);
     assert_eq!(code, Some(1));
     assert!(message.contains("for probes") && message.contains("in use by another process"), "{message}");
+}
+
+/// An agent that waits for an API server that never answers, and the lines of its log.
+fn waiting(more: &[&str]) -> (Child, Lines<BufReader<ChildStderr>>, (TcpListener, tempfile::TempDir)) {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig = directory.path().join("kubeconfig");
+    let text = format!(
+        "{{apiVersion: v1, kind: Config, current-context: a, contexts: [{{name: a, context: {{cluster: a, user: a}}}}], \
+         users: [{{name: a, user: {{}}}}], clusters: [{{name: a, cluster: {{server: \"http://{}\"}}}}]}}",
+        silent.local_addr().unwrap()
+    );
+    std::fs::write(&kubeconfig, text).unwrap();
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_podid"))
+        .arg("nmi")
+        .args(FREE)
+        .args(["--kubeconfig", kubeconfig.to_str().unwrap()])
+        .args(more)
+        .env_clear()
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(agent.stderr.take().unwrap()).lines();
+    // The handlers of signals come before.
+    until(&mut log, "token requests of pods will come here");
+    (agent, log, (silent, directory))
+}
+
+/// Reads up to the line that contains `text`, and returns it.
+fn until(log: &mut Lines<BufReader<ChildStderr>>, text: &str) -> String {
+    log.map(Result::unwrap).find(|line| line.contains(text)).unwrap()
+}
+
+fn signal(agent: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(agent.id()).unwrap()), signal).unwrap();
+}
+
+#[test]
+fn the_log_level_is_read_again_on_sighup_and_a_second_signal_ends_the_agent_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("log-level");
+    let (mut agent, mut log, _silent) = waiting(&["--log-level-file", file.to_str().unwrap()]);
+    for (text, expected) in
+        [(Some("5"), "podid=debug"), (Some("nonsense=much"), "stays as it is"), (None, "podid=info")]
+    {
+        match text {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        signal(&agent, Signal::SIGHUP);
+        let line = until(&mut log, "SIGHUP");
+        assert!(line.contains(expected) && line.contains("log-level"), "{line}");
+    }
+    signal(&agent, Signal::SIGTERM);
+    until(&mut log, "a second signal exits at once");
+    signal(&agent, Signal::SIGINT);
+    assert_eq!(agent.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -13,10 +13,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use batch::{Batch, Line, Lines, gather};
+pub use reload::follow;
 
 mod batch;
 mod json;
 mod klog;
+mod reload;
 
 #[cfg(test)]
 mod tests;
@@ -60,14 +62,18 @@ pub enum TelemetryError {
 /// `verbosity` counts as klog's `-v`: 0 to 3 show what happens, 4 and 5 also why, from 6 on everything.
 /// Lines are gathered: keep what is returned until the process ends.
 pub fn init(format: Format, verbosity: u8) -> Result<Batch, TelemetryError> {
-    let filter = match std::env::var(FILTER) {
+    let (filter, first) = match std::env::var(FILTER) {
         Ok(text) if !text.trim().is_empty() => {
-            EnvFilter::try_new(&text).map_err(|source| TelemetryError::Filter { text, source })?
+            let filter = EnvFilter::try_new(&text)
+                .map_err(|source| TelemetryError::Filter { text: text.clone(), source })?;
+            (filter, text)
         }
-        _ => EnvFilter::new(directives(verbosity)),
+        _ => (EnvFilter::new(directives(verbosity)), directives(verbosity).to_owned()),
     };
     let (batch, lines) = gather(io::stderr())?;
-    dispatch(format, filter, wants_colour(), lines).try_init().map_err(|_| TelemetryError::Twice)?;
+    let (dispatch, apply) = dispatch(format, filter, wants_colour(), lines);
+    dispatch.try_init().map_err(|_| TelemetryError::Twice)?;
+    reload::remember(apply, first);
     Ok(batch)
 }
 
@@ -76,25 +82,34 @@ pub fn to_writer<W>(format: Format, verbosity: u8, writer: W) -> Dispatch
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    dispatch(format, EnvFilter::new(directives(verbosity)), false, writer)
+    dispatch(format, EnvFilter::new(directives(verbosity)), false, writer).0
 }
 
-fn dispatch<W>(format: Format, filter: EnvFilter, colour: bool, writer: W) -> Dispatch
+/// Where events go, and how another filter takes the place of this one.
+fn dispatch<W>(format: Format, filter: EnvFilter, colour: bool, writer: W) -> (Dispatch, reload::Apply)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match format {
-        Format::Text => builder
-            .with_ansi(colour)
-            .fmt_fields(klog::Fields)
-            .event_format(klog::Klog::new(Timestamp::now))
-            .into(),
-        Format::Json => builder
-            .with_ansi(false)
-            .fmt_fields(json::Fields)
-            .event_format(json::Json::new(Timestamp::now))
-            .into(),
+        Format::Text => {
+            let builder = builder
+                .with_ansi(colour)
+                .fmt_fields(klog::Fields)
+                .event_format(klog::Klog::new(Timestamp::now))
+                .with_filter_reloading();
+            let handle = builder.reload_handle();
+            (builder.into(), Box::new(move |filter| handle.reload(filter)))
+        }
+        Format::Json => {
+            let builder = builder
+                .with_ansi(false)
+                .fmt_fields(json::Fields)
+                .event_format(json::Json::new(Timestamp::now))
+                .with_filter_reloading();
+            let handle = builder.reload_handle();
+            (builder.into(), Box::new(move |filter| handle.reload(filter)))
+        }
     }
 }
 

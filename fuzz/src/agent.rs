@@ -81,6 +81,7 @@ impl Agent {
             entra: Entra::new(client.clone()),
             authority: Cloud::public().endpoints.authority,
             allowed: AllowedAuthorities::default(),
+            auxiliary_tenants: false,
             secrets: Arc::new(Nothing),
             paces: paces.clone(),
         };
@@ -105,6 +106,7 @@ impl Agent {
             forward: Forward::new(client, imds, paces, metrics.clone()),
             metrics,
             audit: Audit::default(),
+            notices: podid_nmi::notice::Notices::default(),
             draining: Shutdown::new(),
             clock,
         };

@@ -45,6 +45,8 @@ pub enum Subject {
     Assignment,
     /// A pod.
     Pod,
+    /// A node; its event is written in the namespace of its id, which is no part of the node's name.
+    Node,
 }
 
 /// Something that happened to an object.
@@ -86,6 +88,7 @@ impl Subject {
             Self::Binding => "AzureIdentityBinding",
             Self::Assignment => "AzureAssignedIdentity",
             Self::Pod => "Pod",
+            Self::Node => "Node",
         }
     }
 }

@@ -70,11 +70,13 @@ pub struct Running {
     pub audit: AuditLog,
 }
 
-/// What is decided about callers beforehand.
+/// What is decided about callers beforehand, and about the form of their answers.
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
     /// Identities that no pod may have.
     pub protected: Protected,
+    /// Whether a service principal's tokens of auxiliary tenants are sent along, in a list.
+    pub auxiliary_tenants: bool,
 }
 
 /// The original's retry flags, as the waits that they stand for.

@@ -14,6 +14,7 @@ pub mod lookup;
 pub mod metrics;
 pub mod neighbour;
 mod netlink;
+pub mod notice;
 mod origin;
 pub mod pace;
 mod record;

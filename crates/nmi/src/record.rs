@@ -156,6 +156,9 @@ impl Record {
     pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Reply {
         self.reason(&refusal.text);
         self.cause = Some(refusal.cause);
+        if let (Some(pod), Some(uid)) = (&self.pod, &self.uid) {
+            self.parts.notices.refused(pod, uid, refusal);
+        }
         let outcome = if refusal.retry_after.is_some() { Outcome::NotYet } else { Outcome::Refused };
         self.end(refusal.status, outcome);
         reply::refusal(refusal)

@@ -17,7 +17,7 @@ use futures::future::Either;
 use podid_core::answer::Mode;
 use podid_core::ids::NodeName;
 use podid_kube::client::{ConnectError, NotReady};
-use podid_kube::{Client, client, crd};
+use podid_kube::{Client, client, crd, events};
 use podid_runtime::admin::{serve_metrics, serve_probes};
 use podid_runtime::descriptors;
 use podid_runtime::http::{BindError, Limits, Server as HttpServer, TooFewDescriptors, bind};
@@ -34,6 +34,7 @@ use crate::config::Config;
 use crate::kubenet::{self, Kubenet};
 use crate::metrics;
 use crate::neighbour::Neighbours;
+use crate::notice::Notices;
 use crate::redirect::{self, Settings};
 use crate::selftest::Secret;
 use crate::server::Server;
@@ -113,21 +114,24 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     let (registry, metrics) = metrics::registry(&readiness);
     let (audit, audit_end) = Audit::start(&config.running.audit, metrics.audit_lost())?;
     let tasks = Tasks::new(shutdown.clone());
+    let (recorder, deliveries) = events::recorder(cluster.clone(), &format!("nmi-{}", config.node.as_str()));
+    let notices = Notices::new(recorder, config.node.clone());
     let secret = Secret::new().map_err(Error::Chance)?;
     let (proof, told, changed) = Proof::new(config.metadata, secret.clone(), metrics.clone(), &readiness);
+    let proof = proof.telling(notices.clone());
     let proof = if config.self_test {
         Either::Left(proof.run(shutdown.clone()))
     } else {
         Either::Right(proof.waive(shutdown.clone()))
     };
-    let redirected = Redirected::new(&readiness, changed, metrics.clone());
+    let redirected = Redirected::new(&readiness, changed, metrics.clone(), notices.clone());
     let probe = redirected.probe(tasks.liveness());
     let (world, snapshots) =
         World::new(sources(&config, &cluster), readiness.guard("watches"), clock::system());
     let (origin, follower) = origin(&config, &cluster);
     let fetches = TaskTracker::new();
     let (neighbours, neighbour_notices) = Neighbours::watched().map_err(Error::Neighbours)?;
-    let parts = parts(&config, &cluster, &metrics, audit, neighbours, &fetches, &shutdown);
+    let parts = parts(&config, &cluster, &metrics, (audit, notices), neighbours, &fetches, &shutdown);
     let server = Server::new(parts, snapshots.clone());
 
     // A part that dies begins `shutdown`. Then the redirect is closed, `closed` ends the listener, and
@@ -139,6 +143,14 @@ pub async fn run(config: Config, shutdown: Shutdown) -> Result<(), Error> {
     tasks.spawn("token cache", server.clone().tidy(drained.clone()));
     tasks.spawn("neighbours", neighbour_notices.run(drained.clone()));
     tasks.spawn("redirect self-test", proof);
+    let unsent = drained.clone();
+    tasks.spawn_brief("events", async move {
+        // Events are a courtesy, and keep no process alive.
+        tokio::select! {
+            () = unsent.begun() => {}
+            () = deliveries.run() => {}
+        }
+    });
     if let Some(follower) = follower {
         tasks.spawn("own DaemonSet", follower.run(drained.clone()));
     }

@@ -32,6 +32,7 @@ use crate::forward::{Carried, Forward};
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::neighbour::Neighbours;
+use crate::notice::Notices;
 use crate::pace::{Asker, Part};
 use crate::record::{Asked, Outcome, Record, Route};
 use crate::reply::{self, Reply};
@@ -67,6 +68,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Where it is proved.
     pub audit: Audit,
+    /// Who tells owners of pods.
+    pub notices: Notices,
     /// Begins when held requests should come to an end.
     pub draining: Shutdown,
     /// The wall clock.

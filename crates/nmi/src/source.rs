@@ -43,6 +43,7 @@ pub struct Source {
     /// The authority of identities that name none.
     authority: Authority,
     allowed: AllowedAuthorities,
+    auxiliary_tenants: bool,
     secrets: secret::Secrets,
     paces: Paces,
     metrics: Metrics,
@@ -58,6 +59,8 @@ pub struct Upstreams {
     pub authority: Authority,
     /// The authorities that identities may name.
     pub allowed: AllowedAuthorities,
+    /// Whether tokens of auxiliary tenants are sent along with the primary one.
+    pub auxiliary_tenants: bool,
     /// Reads Secrets.
     pub secrets: Arc<dyn ReadSecret>,
     /// How often all of them are asked.
@@ -110,6 +113,7 @@ impl Source {
             entra: upstreams.entra,
             authority: upstreams.authority,
             allowed: upstreams.allowed,
+            auxiliary_tenants: upstreams.auxiliary_tenants,
             secrets: secret::Secrets::new(upstreams.secrets),
             paces: upstreams.paces,
             metrics,

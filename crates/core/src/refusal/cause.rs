@@ -86,3 +86,25 @@ table! {
     /// The identity's Secret, authority or certificate has to be changed first.
     IdentityUnusable = "identity-unusable",
 }
+
+// === impl Cause ===
+
+impl Cause {
+    /// Whether it is the owner of the pod who can mend it, with the pod or what is bound to it.
+    pub fn is_for_the_owner(self) -> bool {
+        matches!(
+            self,
+            Self::NoLabel
+                | Self::NoBinding
+                | Self::OtherNamespace
+                | Self::IdentityMissing
+                | Self::IdentityInvalid
+                | Self::IdentityProtected
+                | Self::NotGranted
+                | Self::UnknownToImds
+                | Self::NotExcepted
+                | Self::UpstreamRefused
+                | Self::IdentityUnusable
+        )
+    }
+}

@@ -95,7 +95,7 @@ fn object(event: &Event, instance: &str, now: Timestamp) -> EventObject {
     let kind = event.subject.kind();
     let api_version = match event.subject {
         Subject::Identity | Subject::Binding | Subject::Assignment => API_VERSION,
-        Subject::Pod => "v1",
+        Subject::Pod | Subject::Node => "v1",
     };
     let severity = match event.severity {
         Severity::Normal => "Normal",
@@ -112,7 +112,7 @@ fn object(event: &Event, instance: &str, now: Timestamp) -> EventObject {
         involved_object: ObjectReference {
             api_version: Some(api_version.to_owned()),
             kind: Some(kind.to_owned()),
-            namespace: Some(event.id.namespace.to_string()),
+            namespace: (event.subject != Subject::Node).then(|| event.id.namespace.to_string()),
             name: Some(event.id.name.to_string()),
             uid: event.uid.as_ref().map(|uid| uid.as_str().to_owned()),
             ..ObjectReference::default()
@@ -173,6 +173,21 @@ mod tests {
         let object: Value =
             serde_json::to_value(object(&event("Binding web applied"), "mic-0", now)).unwrap();
         insta::assert_json_snapshot!(object);
+    }
+
+    #[test]
+    fn an_event_on_a_node_is_found_by_those_who_describe_the_node() {
+        let node = Event {
+            subject: Subject::Node,
+            id: ObjectRef::new("default", "node-1"),
+            uid: Some(Uid::new("node-1")),
+            ..event("x")
+        };
+        let object = object(&node, "nmi", Timestamp::now());
+        let about = object.involved_object;
+        assert_eq!((about.kind.as_deref(), about.name.as_deref()), (Some("Node"), Some("node-1")));
+        assert_eq!((about.namespace, about.uid.as_deref()), (None, Some("node-1")));
+        assert_eq!(object.metadata.namespace.as_deref(), Some("default"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub(super) enum Mode {
 pub(super) fn objects(install: &Install, mode: Mode) -> Vec<Value> {
     let mut rules = vec![
         core(&["pods"], &["list", "watch"]),
+        core(&["events"], &["create", "patch"]),
         own(&["azureidentities", "azureidentitybindings", "azurepodidentityexceptions"], &["list", "watch"]),
     ];
     if mode == Mode::Standard {

@@ -71,6 +71,7 @@ pub(crate) fn start(imds: SocketAddr, log: Dispatch) -> Place {
             entra: Entra::new(client.clone()),
             authority: Cloud::public().endpoints.authority,
             allowed: AllowedAuthorities::default(),
+            auxiliary_tenants: false,
             secrets: Arc::new(NoKubernetes),
             paces: paces.clone(),
         };
@@ -95,6 +96,7 @@ pub(crate) fn start(imds: SocketAddr, log: Dispatch) -> Place {
             forward: Forward::new(client, imds, paces, metrics.clone()),
             metrics,
             audit: Audit::default(),
+            notices: podid_nmi::notice::Notices::default(),
             draining: Shutdown::new(),
             clock,
         };

@@ -18,6 +18,7 @@ use crate::forward::Forward;
 use crate::lookup::{KubePods, Lookup};
 use crate::metrics::Metrics;
 use crate::neighbour::Neighbours;
+use crate::notice::Notices;
 use crate::origin::{Follower, Origin};
 use crate::pace::Paces;
 use crate::server::Parts;
@@ -54,7 +55,7 @@ pub(super) fn parts(
     config: &Config,
     cluster: &Client,
     metrics: &Metrics,
-    audit: Audit,
+    (audit, notices): (Audit, Notices),
     neighbours: Neighbours,
     fetches: &TaskTracker,
     draining: &Shutdown,
@@ -67,6 +68,7 @@ pub(super) fn parts(
         entra: Entra::new(http.clone()),
         authority: config.cloud.endpoints.authority.clone(),
         allowed,
+        auxiliary_tenants: config.callers.auxiliary_tenants,
         secrets: Arc::new(KubeSecrets(cluster.clone())),
         paces: paces.clone(),
     };
@@ -86,6 +88,7 @@ pub(super) fn parts(
         forward: Forward::new(http, config.metadata.into(), paces, metrics.clone()),
         metrics: metrics.clone(),
         audit,
+        notices,
         draining: draining.clone(),
         clock: clock::system(),
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::time::Duration;
 
+use podid_kube::events::Severity;
 use podid_runtime::readiness::{Guard, Readiness};
 use podid_runtime::shutdown::Shutdown;
 use tokio::sync::{Notify, oneshot};
@@ -13,6 +14,7 @@ use tokio::time::sleep;
 
 use super::redirected;
 use crate::metrics::Metrics;
+use crate::notice::Notices;
 use crate::selftest::{self, Fault, Secret};
 
 /// What readiness waits for.
@@ -38,6 +40,9 @@ struct Reports {
     first: Option<(Guard, oneshot::Sender<()>)>,
     /// Whether the last outcome was a fault, and is therefore known.
     faulty: bool,
+    /// Whether the node has an event that says that the redirect is broken.
+    told: bool,
+    notices: Notices,
 }
 
 // === impl Proof ===
@@ -57,8 +62,16 @@ impl Proof {
             readiness: readiness.clone(),
             first: Some((readiness.guard(NAME), ready)),
             faulty: false,
+            told: false,
+            notices: Notices::default(),
         };
         (Self { metadata, secret, metrics, changed: changed.clone(), reports }, told, changed)
+    }
+
+    /// The same, with events on the node when the redirect breaks and when it works again.
+    pub(super) fn telling(mut self, notices: Notices) -> Self {
+        self.reports.notices = notices;
+        self
     }
 
     /// Takes for granted that an installed redirect works.
@@ -101,6 +114,7 @@ impl Proof {
 impl Reports {
     /// Tells of an outcome; says whether the next test has time.
     fn take_in(&mut self, outcome: Result<(), Fault>) -> bool {
+        self.tell(&outcome);
         let broken = match outcome {
             Ok(()) => {
                 if self.faulty || self.first.is_some() {
@@ -130,6 +144,23 @@ impl Reports {
             self.pass();
         }
         !broken
+    }
+
+    /// Leaves an event when the redirect breaks, and when it works again.
+    fn tell(&mut self, outcome: &Result<(), Fault>) {
+        match outcome {
+            Err(error @ Fault::Broken { .. }) if !self.told => {
+                let message = format!("Pods of this node do not reach NMI: {error}");
+                self.notices.redirect(Severity::Warning, "RedirectBroken", message);
+                self.told = true;
+            }
+            Ok(()) if self.told => {
+                let message = "Pods of this node reach NMI again.".to_owned();
+                self.notices.redirect(Severity::Normal, "RedirectWorks", message);
+                self.told = false;
+            }
+            _ => {}
+        }
     }
 
     /// Nothing speaks against being ready.

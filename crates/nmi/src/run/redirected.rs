@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use podid_core::farewell::Farewell;
+use podid_kube::events::Severity;
 use podid_runtime::admin::Probe;
 use podid_runtime::liveness::Liveness;
 use podid_runtime::readiness::Readiness;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::cleanup;
 use crate::metrics::Metrics;
+use crate::notice::Notices;
 use crate::redirect::{self, Redirect, Settings};
 use crate::snapshot::Snapshot;
 
@@ -31,16 +33,22 @@ pub(super) struct Redirected {
     readiness: Readiness,
     changed: Arc<Notify>,
     metrics: Metrics,
+    notices: Notices,
 }
 
 // === impl Redirected ===
 
 impl Redirected {
     /// Not yet; `readiness` waits for it. `changed` hears of every change of the rules, and `metrics` of
-    /// every repair.
-    pub(super) fn new(readiness: &Readiness, changed: Arc<Notify>, metrics: Metrics) -> Self {
+    /// every repair, as do those who read events of the node.
+    pub(super) fn new(
+        readiness: &Readiness,
+        changed: Arc<Notify>,
+        metrics: Metrics,
+        notices: Notices,
+    ) -> Self {
         readiness.block(NAME);
-        Self { active: Arc::default(), readiness: readiness.clone(), changed, metrics }
+        Self { active: Arc::default(), readiness: readiness.clone(), changed, metrics, notices }
     }
 
     /// What probes are answered with.
@@ -54,8 +62,15 @@ impl Redirected {
         self.active.store(true, Ordering::Relaxed);
         self.readiness.unblock(NAME);
         redirect.notify(self.changed.clone());
-        let metrics = self.metrics.clone();
-        redirect.on_repair(move |_| metrics.redirect_repaired());
+        let (metrics, notices) = (self.metrics.clone(), self.notices.clone());
+        redirect.on_repair(move |author| {
+            metrics.redirect_repaired();
+            let message = format!(
+                "{author} changed the rules that lead pods to NMI, and NMI put them back. If it does so again and \
+                 again, stop it from changing the nftables table podid."
+            );
+            notices.redirect(Severity::Warning, "RedirectRepaired", message);
+        });
     }
 
     fn removed(&self) {

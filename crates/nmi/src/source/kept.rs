@@ -1,6 +1,7 @@
 //! What is kept of a token, so that a cached one is answered by copying bytes?
 
 use std::fmt;
+use std::iter;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,15 +15,22 @@ use serde::{Deserialize, Serialize};
 
 /// A token, the body that carries it, and whose it is.
 pub(crate) struct Kept {
-    token: Token,
-    /// The body up to and behind the digits of `expires_in`, the one field that depends on when it is sent.
-    head: String,
-    tail: String,
+    primary: One,
+    /// Those of auxiliary tenants.
+    auxiliary: Vec<One>,
     /// The client id, as JSON.
     client_id: String,
     principal: Option<PrincipalId>,
     /// The body that was sent last, and the seconds in it: most of the requests of a busy second share one.
     sent: Mutex<Option<(u64, Bytes)>>,
+}
+
+/// One token.
+struct One {
+    token: Token,
+    /// The body up to and behind the digits of `expires_in`, the one field that depends on when it is sent.
+    head: String,
+    tail: String,
 }
 
 /// The fields behind `expires_in`, in the original's order, then the client id, which IMDS tells too.
@@ -54,23 +62,17 @@ struct Claims {
 impl Kept {
     /// `client_id` is the identity's; what the source said of it takes precedence.
     pub(super) fn new(token: Token, client_id: &ClientId) -> Self {
-        let access_token = token.access_token.expose_secret();
-        let head = Head { access_token, refresh_token: "", expires_in: "" };
-        let client_id = token.client_id.as_ref().unwrap_or(client_id).as_str();
-        let tail = Tail {
-            expires_on: token.expires_on.as_second().to_string(),
-            not_before: token.not_before.map(|start| start.as_second().to_string()).unwrap_or_default(),
-            resource: &token.resource,
-            token_type: &token.token_type,
-            client_id,
-        };
-        // Structs of strings always serialize: `{"access_token":…,"expires_in":""}` and `{"expires_on":…}`.
-        let mut head = serde_json::to_string(&head).unwrap_or_default();
-        head.truncate(head.len().saturating_sub("\"}".len()));
-        let tail = serde_json::to_string(&tail).unwrap_or_default().replacen('{', "\",", 1);
-        let client_id = serde_json::to_string(client_id).unwrap_or_default();
-        let principal = principal(access_token);
-        Self { token, head, tail, client_id, principal, sent: Mutex::default() }
+        Self::with(token, vec![], client_id)
+    }
+
+    /// A token, and those of auxiliary tenants, which are sent in one list.
+    pub(super) fn with(token: Token, auxiliary: Vec<Token>, client_id: &ClientId) -> Self {
+        let principal = principal(token.access_token.expose_secret());
+        let named = token.client_id.as_ref().unwrap_or(client_id).as_str().to_owned();
+        let primary = One::new(token, &named);
+        let auxiliary = auxiliary.into_iter().map(|token| One::new(token, &named)).collect();
+        let client_id = serde_json::to_string(&named).unwrap_or_default();
+        Self { primary, auxiliary, client_id, principal, sent: Mutex::default() }
     }
 
     /// The body that IMDS would send now, when the token has `left` to live.
@@ -87,12 +89,25 @@ impl Kept {
         }
     }
 
+    /// `seconds` is the life left of the one that ends first; the others live longer by as much as they end later.
     fn render(&self, seconds: u64) -> String {
-        let mut body = String::with_capacity(self.head.len() + self.tail.len() + 20);
-        body.push_str(&self.head);
-        body.push_str(&seconds.to_string());
-        body.push_str(&self.tail);
+        let mut body = String::with_capacity(self.primary.head.len() + self.primary.tail.len() + 20);
+        if self.auxiliary.is_empty() {
+            self.primary.render(seconds, &mut body);
+            return body;
+        }
+        let end = self.as_ref().expires_on;
+        for one in self.all() {
+            body.push(if body.is_empty() { '[' } else { ',' });
+            let later = one.token.expires_on.duration_since(end).unsigned_abs().as_secs();
+            one.render(seconds.saturating_add(later), &mut body);
+        }
+        body.push(']');
         body
+    }
+
+    fn all(&self) -> impl Iterator<Item = &One> {
+        iter::once(&self.primary).chain(&self.auxiliary)
     }
 
     /// The body of the host token route (peer contract §4.7).
@@ -107,8 +122,37 @@ impl Kept {
 }
 
 impl AsRef<Token> for Kept {
+    /// The one that ends first.
     fn as_ref(&self) -> &Token {
-        &self.token
+        let first = self.all().min_by_key(|one| one.token.expires_on);
+        &first.unwrap_or(&self.primary).token
+    }
+}
+
+// === impl One ===
+
+impl One {
+    fn new(token: Token, client_id: &str) -> Self {
+        let access_token = token.access_token.expose_secret();
+        let head = Head { access_token, refresh_token: "", expires_in: "" };
+        let tail = Tail {
+            expires_on: token.expires_on.as_second().to_string(),
+            not_before: token.not_before.map(|start| start.as_second().to_string()).unwrap_or_default(),
+            resource: &token.resource,
+            token_type: &token.token_type,
+            client_id,
+        };
+        // Structs of strings always serialize: `{"access_token":…,"expires_in":""}` and `{"expires_on":…}`.
+        let mut head = serde_json::to_string(&head).unwrap_or_default();
+        head.truncate(head.len().saturating_sub("\"}".len()));
+        let tail = serde_json::to_string(&tail).unwrap_or_default().replacen('{', "\",", 1);
+        Self { token, head, tail }
+    }
+
+    fn render(&self, seconds: u64, body: &mut String) {
+        body.push_str(&self.head);
+        body.push_str(&seconds.to_string());
+        body.push_str(&self.tail);
     }
 }
 
@@ -167,6 +211,27 @@ mod tests {
             (body["token"]["access_token"].as_str(), body["clientid"].as_str()),
             (Some("t0ken"), Some("own-id"))
         );
+    }
+
+    #[test]
+    fn tokens_of_auxiliary_tenants_follow_the_primary_ones_in_a_list_and_each_tells_its_own_life() {
+        let token = |name: &str, expires_on: i64| {
+            let answer = format!(r#"{{"access_token":"{name}","expires_on":"{expires_on}"}}"#);
+            let now = Timestamp::from_second(1_700_000_000).unwrap();
+            Token::parse(answer.as_bytes(), "r", now).unwrap()
+        };
+        let client_id = ClientId::parse("own-id").unwrap();
+        let auxiliary = vec![token("second", 1_700_003_000), token("third", 1_700_005_000)];
+        let kept = Kept::with(token("first", 1_700_004_000), auxiliary, &client_id);
+        assert_eq!(kept.as_ref().expires_on.as_second(), 1_700_003_000);
+        let body: serde_json::Value = serde_json::from_slice(&kept.body(Duration::from_secs(100))).unwrap();
+        let told: Vec<_> = body
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| (one["access_token"].as_str().unwrap(), one["expires_in"].as_str().unwrap()))
+            .collect();
+        assert_eq!(told, [("first", "1100"), ("second", "100"), ("third", "2100")]);
     }
 
     #[test]

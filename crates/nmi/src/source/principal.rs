@@ -1,10 +1,12 @@
 //! How does a service principal get its token? From Entra, with the credential in its Secret.
 
+use std::sync::Arc;
+
 use podid_azure::cloud::Authority;
 use podid_azure::entra::{EntraQuery, Error as EntraError};
 use podid_azure::pace::Place;
 use podid_azure::tokens::{Failure, Served};
-use podid_core::facts::{Identity, IdentityKind};
+use podid_core::facts::{CredentialKind, Identity, IdentityKind};
 use podid_core::ids::ObjectRef;
 use podid_core::request::TokenRequest;
 use tokio::time::Instant;
@@ -16,6 +18,9 @@ use crate::pace::Asker;
 /// The original's name of this call (peer contract §6).
 const OPERATION: &str = "adal_token";
 
+/// Auxiliary tenants that a request to Azure may have.
+const MOST_AUXILIARY: usize = 3;
+
 impl Source {
     pub(super) async fn principal(
         &self,
@@ -23,8 +28,14 @@ impl Source {
         wanted: &TokenRequest,
         asker: &Asker,
     ) -> Result<Served<Kept>, Failure<Error>> {
-        let Ok(IdentityKind::ServicePrincipal { client_id, tenant, secret, credential, authority, .. }) =
-            &identity.kind
+        let Ok(IdentityKind::ServicePrincipal {
+            client_id,
+            tenant,
+            secret,
+            credential,
+            authority,
+            auxiliary_tenants,
+        }) = &identity.kind
         else {
             return Err(unusable(format!("AzureIdentity {} is no service principal", identity.id)));
         };
@@ -47,6 +58,9 @@ impl Source {
             client_id: client_id.as_str().to_owned(),
             resource: wanted.resource.clone(),
         };
+        let auxiliary = self.auxiliary(*credential, auxiliary_tenants).map_err(|problem| {
+            unusable(format!("AzureIdentity {} cannot be used: {problem}.", identity.id))
+        })?;
         let (entra, metrics, client_id) = (self.entra.clone(), self.metrics.clone(), client_id.clone());
         let admit = || place(self.paces.entra.enter(asker));
         let fetch = move |mut place: Place<Asker>| async move {
@@ -57,9 +71,29 @@ impl Source {
             let answer: Result<_, EntraError> = entra.token(&query, &read.proof).await;
             metrics.source_call(OPERATION, begun.elapsed(), answer.is_ok());
             metrics.upstream(Upstream::Entra, begun.elapsed(), answer.as_ref().err().map(Trouble::from));
-            Ok(Kept::new(answer?, &client_id))
+            let (token, mut more) = (answer?, vec![]);
+            for tenant in auxiliary {
+                let query = EntraQuery { tenant, ..query.clone() };
+                more.push(entra.token(&query, &read.proof).await?);
+            }
+            Ok(Kept::with(token, more, &client_id))
         };
         self.tokens.get_if(&key, want(wanted), admit, fetch).await
+    }
+
+    /// The further tenants whose tokens are sent along, if that is wanted. With a certificate the original sends none
+    /// either.
+    fn auxiliary(&self, credential: CredentialKind, named: &[Arc<str>]) -> Result<Vec<String>, String> {
+        if !self.auxiliary_tenants || credential != CredentialKind::Password {
+            return Ok(vec![]);
+        }
+        if named.len() > MOST_AUXILIARY {
+            return Err(format!(
+                "spec.auxiliaryTenantIDs has {} entries, and Azure takes {MOST_AUXILIARY} at most",
+                named.len()
+            ));
+        }
+        Ok(named.iter().map(ToString::to_string).collect())
     }
 
     fn authority(&self, named: Option<&str>) -> Result<Authority, String> {

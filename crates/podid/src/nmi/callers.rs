@@ -16,6 +16,12 @@ pub(super) struct CallerArgs {
     /// or all (as aad-pod-identity: anything under /metadata, by any method, but identity paths)
     #[arg(long, value_name = "WHAT", default_value = "instance", value_parser = parse_pass_through)]
     pass_through: PassThrough,
+
+    /// Send a service principal's tokens of auxiliary tenants along, in a JSON list as aad-pod-identity does. No SDK
+    /// understands it; without this the primary tenant's token is sent alone
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    auxiliary_tenants_array: bool,
 }
 
 fn parse_pass_through(text: &str) -> Result<PassThrough, String> {
@@ -30,7 +36,10 @@ fn parse_pass_through(text: &str) -> Result<PassThrough, String> {
 
 impl CallerArgs {
     pub(super) fn config(&self) -> Callers {
-        Callers { protected: self.protected_identity.iter().cloned().collect() }
+        Callers {
+            protected: self.protected_identity.iter().cloned().collect(),
+            auxiliary_tenants: self.auxiliary_tenants_array,
+        }
     }
 
     /// Says what is open that is closed by default.
@@ -78,6 +87,8 @@ mod tests {
             (args.config().protected, args.pass_through()),
             (Protected::default(), PassThrough::Instance)
         );
+        assert!(!args.config().auxiliary_tenants);
+        assert!(parse(&["--auxiliary-tenants-array"]).unwrap().config().auxiliary_tenants);
         assert_eq!(parse(&["--pass-through=all"]).unwrap().pass_through(), PassThrough::All);
         assert!(parse(&["--pass-through=some"]).err().unwrap().to_string().contains("use instance or all"));
     }

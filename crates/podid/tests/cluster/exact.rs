@@ -55,10 +55,25 @@ fn story(cluster: &ControlPlane, lab: &Lab, mode: &str) {
     });
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "credential"}, "stringData": {"clientSecret": "s"}});
     apply(cluster, &[bound("app", &managed), bound("principal", &principal)].concat());
-    apply(cluster, &[secret, pod("app", "app"), pod("principal", "principal")]);
+    apply(cluster, &[secret, pod("app", "app"), pod("principal", "principal"), pod("plain", "")]);
     eventually("a pod gets its token", || lab.ask(NAMESPACE, "app").starts_with("HTTP/1.1 200"));
     let answer = lab.ask(NAMESPACE, "principal");
     assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+    let answer = lab.ask(NAMESPACE, "plain");
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    eventually("the owner of the pod is told why it gets nothing", || {
+        let events = [
+            "get",
+            "events",
+            "--namespace",
+            NAMESPACE,
+            "--field-selector=reason=TokenRefused,involvedObject.name=plain",
+        ];
+        cluster
+            .kubectl(&[&events[..], &["--output=jsonpath={.items[*].message}"]].concat())
+            .ok()
+            .contains("aadpodidbinding")
+    });
     // In a namespace that is going, too, nothing could be told about the last of them.
     cluster.kubectl(&["delete", "pods", "--all", "--namespace", NAMESPACE, "--timeout=60s"]).ok();
     if mode == "standard" {
@@ -82,8 +97,9 @@ fn fit(cluster: &ControlPlane, objects: &[Value], account: &str) -> Fit {
 }
 
 /// Rights that the story does not need, each with the reason why it stands all the same.
-const ELSEWHERE: [(&str, &str, &str); 4] = [
+const ELSEWHERE: [(&str, &str, &str); 5] = [
     (MIC, "patch events anywhere", "an event that is told again within minutes is counted up"),
+    (NMI, "patch events anywhere", "an event that is told again within minutes is counted up"),
     // The lab runs agents without their DaemonSet, so they are not told of one.
     (NMI, "get daemonsets.apps nmi in kube-system", "the agent looks for its own DaemonSet"),
     (NMI, "list daemonsets.apps nmi in kube-system", "the agent looks for its own DaemonSet"),

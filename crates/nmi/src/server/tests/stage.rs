@@ -110,6 +110,7 @@ impl Stage {
             entra: Entra::new(client.clone()),
             authority: Cloud::public().endpoints.authority,
             allowed: AllowedAuthorities::default(),
+            auxiliary_tenants: false,
             secrets: Arc::new(NoSecrets),
             paces: paces.clone(),
         };
@@ -137,6 +138,7 @@ impl Stage {
             forward: Forward::new(client, imds.address, paces, metrics.clone()),
             metrics,
             audit: Audit::default(),
+            notices: crate::notice::Notices::default(),
             draining: draining.clone(),
             clock,
         };

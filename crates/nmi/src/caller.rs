@@ -145,7 +145,7 @@ async fn reached(
                 format!(
                     "Answers to the address {address} of pod {pod} would not reach that pod alone: {why}. Ask again \
                      when that has ended. Pods cannot do this without the capability NET_RAW: deny it to them \
-                     (`podid policy net-raw`)."
+                     (`podid policy net-raw --for vap`)."
                 ),
             ))
         }

@@ -29,7 +29,7 @@ pub enum Kubenet {
     /// Something says that the node uses kubenet.
     #[error(
         "AAD Pod Identity is not supported for Kubenet: pods on one bridge can take each other's address, and \
-         {sign}. Deny the capability NET_RAW to pods (`podid policy net-raw` prints a policy) and start NMI with \
+         {sign}. Deny the capability NET_RAW to pods (`podid policy net-raw --for vap` prints a policy) and start NMI with \
          --allow-network-plugin-kubenet"
     )]
     Found {
@@ -83,7 +83,7 @@ fn judge(bridges: &[String]) -> Result<(), Kubenet> {
     if !bridges.is_empty() {
         tracing::info!(
             bridges = bridges.join(","),
-            "the node has bridges; deny NET_RAW to pods on them (`podid policy net-raw`), so that none disturbs another"
+            "the node has bridges; deny NET_RAW to pods on them (`podid policy net-raw --for vap`), so that none disturbs another"
         );
     }
     Ok(())

@@ -91,18 +91,18 @@ table! {
 
 impl Cause {
     /// Whether it is the owner of the pod who can mend it, with the pod or what is bound to it.
+    ///
+    /// A pod without the label is none of ours: many an SDK tries a managed identity first and goes on without one.
     pub fn is_for_the_owner(self) -> bool {
         matches!(
             self,
-            Self::NoLabel
-                | Self::NoBinding
+            Self::NoBinding
                 | Self::OtherNamespace
                 | Self::IdentityMissing
                 | Self::IdentityInvalid
                 | Self::IdentityProtected
                 | Self::NotGranted
                 | Self::UnknownToImds
-                | Self::NotExcepted
                 | Self::UpstreamRefused
                 | Self::IdentityUnusable
         )

@@ -101,8 +101,19 @@ impl Memory {
     pub(super) fn learned(&mut self, place: &Place, port: u32, now: Instant) {
         let at: Vec<IpAddr> = self.at.get(place).into_iter().flatten().copied().collect();
         for address in at {
-            if self.seen.get(&address).is_some_and(|seen| seen.port.is_some_and(|known| known != port)) {
-                self.cast_doubt(address, now);
+            match self.seen.get(&address) {
+                Some(seen) if seen.port == Some(port) => {}
+                // Whoever looks at it right now may have seen the port of before: what they found settles nothing.
+                Some(Seen { port: None, doubt: Some(doubt), .. }) => {
+                    let since = doubt.since;
+                    let number = self.next();
+                    if let Some(seen) = self.seen.get_mut(&address) {
+                        seen.number = number;
+                        seen.doubt = Some(Doubt { since, number });
+                    }
+                }
+                Some(Seen { port: None, .. }) | None => {}
+                Some(_) => drop(self.cast_doubt(address, now)),
             }
         }
     }
@@ -125,6 +136,10 @@ impl Memory {
 
     /// Notices were lost: any of the addresses may have changed.
     pub(super) fn missed(&mut self, now: Instant) {
+        // Among the lost ones may have been farewells; whom the kernel still has, it is asked for again.
+        for seen in self.seen.values_mut() {
+            seen.present = false;
+        }
         let all: Vec<IpAddr> = self.seen.keys().copied().collect();
         for address in all {
             self.cast_doubt(address, now);

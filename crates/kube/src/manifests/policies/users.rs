@@ -32,9 +32,10 @@ fn may(group: &str, resource: &str, name: Option<&str>, verb: &str) -> String {
     )
 }
 
-/// What is created, or changed in what decides.
+/// What is created, or changed in what decides. Also of an object that is being deleted: as long as a finalizer holds
+/// it, the agents go by it.
 fn grants(changed: &str) -> String {
-    format!("!has(object.metadata.deletionTimestamp) && (oldObject == null || {changed})")
+    format!("(oldObject == null || {changed})")
 }
 
 fn identity() -> Policy<'static> {

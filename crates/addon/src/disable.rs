@@ -40,14 +40,14 @@ pub enum Disabled {
 /// Turns podid off. With `delete_identities`, pod identities go with it.
 pub async fn disable<A: Azure>(session: &Session<A>, delete_identities: bool) -> Result<Disabled, Error> {
     let installed = installation::found(&session.client).await?;
-    let identities = session.pod_identities().await?;
-    check_off(&installed, &identities, delete_identities).map_err(Error::Stays)?;
+    let (identities, others) = session.of_podid().await?;
+    check_off(&installed, &identities, &others, delete_identities).map_err(Error::Stays)?;
     // What was not finished the last time is recognised by what is left of it.
     let mode = installed.mode().unwrap_or(Mode::Standard);
     let install = Install { namespace: NAMESPACE.to_owned(), ..Install::default() };
     let objects = Objects::new(&install, mode).map_err(Error::Unwritable)?;
     if session.how.dry_run {
-        return Ok(Disabled::Planned(plan(&identities, &objects)));
+        return Ok(Disabled::Planned(plan(&identities, others, &objects)));
     }
     let mut work = Work { session, left: session.how.stop_after, changed: false, foreign: Vec::new() };
     for id in &identities {
@@ -65,12 +65,13 @@ pub async fn disable<A: Azure>(session: &Session<A>, delete_identities: bool) ->
     Ok(Disabled::Off(left(&identities, &work.foreign)))
 }
 
-fn plan(identities: &[ObjectRef], objects: &Objects) -> Vec<String> {
+fn plan(identities: &[ObjectRef], others: Vec<String>, objects: &Objects) -> Vec<String> {
     let identities = identities.iter().map(|id| format!("delete pod identity {id}"));
+    let others = others.into_iter().map(|title| format!("{title}, which no command of podid's made"));
     let records = records();
     let objects = order(objects).map(|object| installation::title(&object));
     let records = records.iter().map(installation::title);
-    identities.chain(objects.chain(records).map(|title| format!("delete {title}"))).collect()
+    identities.chain(others.chain(objects).chain(records).map(|title| format!("delete {title}"))).collect()
 }
 
 /// What stays, and how it is taken away.
@@ -207,9 +208,16 @@ impl<A: Azure> Work<'_, A> {
 // === impl Session ===
 
 impl<A: Azure> Session<A> {
-    /// The pod identities of all namespaces; none where their kind is not defined.
-    async fn pod_identities(&self) -> Result<Vec<ObjectRef>, Error> {
+    /// The pod identities of all namespaces, and the bindings and exceptions that no command of podid's made; none
+    /// where their kinds are not defined.
+    async fn of_podid(&self) -> Result<(Vec<ObjectRef>, Vec<String>), Error> {
         let (cluster, _) = pod_identities::cluster(&self.client, "").await?;
-        Ok(cluster.identities.into_iter().map(|held| held.fact.id).collect())
+        let (_, exceptions) = pod_identities::exceptions(&self.client, "").await?;
+        let bindings = cluster.bindings.iter().filter(|held| !held.ours);
+        let exceptions = exceptions.iter().filter(|held| !held.ours);
+        let bindings = bindings.map(|held| format!("AzureIdentityBinding {}", held.fact.id));
+        let exceptions = exceptions.map(|held| format!("AzurePodIdentityException {}", held.fact.id));
+        let others = bindings.chain(exceptions).collect();
+        Ok((cluster.identities.into_iter().map(|held| held.fact.id).collect(), others))
     }
 }

@@ -145,7 +145,10 @@ impl<'a, A: Azure> Nodes<'a, A> {
         let ledger = ledgers(&page).remove(target).unwrap_or_default();
         let reading = match self.azure.on(target).await {
             // What is gone has nothing on it.
-            Err(error) if error.is_absence() && !matches!(end, Want::There) => return Ok(()),
+            Err(error) if error.is_absence() && !matches!(end, Want::There) => {
+                self.remember(page, target, &Ledger::default()).await?;
+                return Ok(());
+            }
             reading => reading?,
         };
         let decision = decide(&reading, ledger, resource, needed, end)
@@ -158,7 +161,9 @@ impl<'a, A: Azure> Nodes<'a, A> {
                 result => result?,
             }
         }
-        self.remember(page, target, &decision.after).await?;
+        // Who does not wait does not know that it is off: MIC, or the next command, forgets it then.
+        let end = if wait { &decision.after } else { &decision.ledger };
+        self.remember(page, target, end).await?;
         Ok(())
     }
 

@@ -206,13 +206,15 @@ impl Chain {
             return Verdict::Broken(cross.code);
         }
         let last = self.links.last().map(|link| (link.step, &link.outcome));
+        let recorded =
+            |link: &Link| link.step == Step::Assignment && matches!(link.outcome, Outcome::Holds(_));
+        let recorded = self.links.iter().any(recorded);
         match last {
             Some((Step::Token, Outcome::Spared(_))) => Verdict::PassThrough,
-            // Azure itself is a help where it can be asked, and no more is needed than MIC's record.
-            _ if self
-                .links
-                .iter()
-                .any(|link| link.step != Step::Azure && matches!(link.outcome, Outcome::Unseen(_))) =>
+            // Azure itself is a help where it can be asked; MIC's record, where there is one, says enough.
+            _ if self.links.iter().any(|link| {
+                (link.step != Step::Azure || !recorded) && matches!(link.outcome, Outcome::Unseen(_))
+            }) =>
             {
                 Verdict::Unknown
             }

@@ -44,8 +44,8 @@ pub enum Failure {
     Usage(String),
     /// The cluster or Azure, as things are.
     Failed(podid_addon::enable::Error),
-    /// Something of our own.
-    Other(anyhow::Error),
+    /// There is no way to the cluster.
+    NoCluster(String),
 }
 
 /// Runs a command to its end, and says how it ended.
@@ -56,8 +56,8 @@ pub fn run(command: impl Future<Output = Result<u8, Failure>>) -> anyhow::Result
         .context("cannot start the runtime")?;
     let (message, code) = match runtime.block_on(command) {
         Ok(code) => return Ok(ExitCode::from(code)),
-        Err(Failure::Other(error)) => return Err(error),
         Err(Failure::Usage(message)) => (message, exit::USAGE),
+        Err(Failure::NoCluster(message)) => (message, exit::NOT_LOOKED_AT),
         Err(Failure::Failed(error)) => (error.to_string(), error.exit_code()),
     };
     anstream::eprintln!("podid: {message}");
@@ -81,7 +81,8 @@ pub fn print_plan(steps: &[String]) {
 impl Cluster {
     /// A session with this cluster and with Azure, in which nothing was asked yet.
     pub async fn session(&self, steps: Steps, how: How) -> Result<Session<Subscription>, Failure> {
-        let client = self.access.client(USER_AGENT).await.map_err(|error| Failure::Other(error.into()))?;
+        let client = self.access.client(USER_AGENT).await;
+        let client = client.map_err(|error| Failure::NoCluster(error.to_string()))?;
         Ok(Session::new(client, Subscription::new(USER_AGENT, self.cloud.clone()), steps, how))
     }
 

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, hide = true)]
     disable_pod_identity: bool,
     /// Longest time to wait for one pod identity to go, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(..=86_400))]
     timeout: u64,
     /// Print what would be done, and do nothing
     #[arg(long)]

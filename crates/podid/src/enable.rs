@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long)]
     no_wait: bool,
     /// Longest time to wait for that, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(..=86_400))]
     timeout: u64,
     /// Print what would be done, and do nothing
     #[arg(long)]

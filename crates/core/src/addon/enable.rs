@@ -170,19 +170,30 @@ pub fn check(seen: &Seen, asked: &Asked) -> Result<Verdict, Vec<Problem>> {
 pub enum Stays {
     /// Pod identities are there, and nobody said that they shall go.
     InUse(Vec<ObjectRef>),
+    /// Other objects of podid's kinds are there that no command of podid's made, and nobody said that they shall go.
+    Others(Vec<String>),
     /// Something else installed it, and has to remove it.
     NotOurs(Arc<str>),
 }
 
-/// Whether podid may be turned off, where `identities` are there and `delete` says that they go with it.
-/// None if there is nothing to turn off but leftovers.
-pub fn check_off(installed: &Installed, identities: &[ObjectRef], delete: bool) -> Result<(), Stays> {
+/// Whether podid may be turned off, where `identities` are there and `others`, bindings and exceptions that no command of
+/// podid's made; `delete` says that all of them go with it.
+pub fn check_off(
+    installed: &Installed,
+    identities: &[ObjectRef],
+    others: &[String],
+    delete: bool,
+) -> Result<(), Stays> {
     match installed {
         Installed::Podid { what, .. } => return Err(Stays::NotOurs(what.clone())),
         Installed::Original(what) => return Err(Stays::NotOurs(format!("aad-pod-identity, {what}").into())),
         Installed::Ours { .. } | Installed::Nothing => {}
     }
-    if identities.is_empty() || delete { Ok(()) } else { Err(Stays::InUse(identities.to_vec())) }
+    match (delete, identities, others) {
+        (true, ..) | (false, [], []) => Ok(()),
+        (false, [], others) => Err(Stays::Others(others.to_vec())),
+        (false, identities, _) => Err(Stays::InUse(identities.to_vec())),
+    }
 }
 
 // === impl Installed ===
@@ -249,20 +260,32 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The first few of many.
+fn some<T: fmt::Display>(all: &[T]) -> String {
+    let shown: Vec<String> = all.iter().take(5).map(ToString::to_string).collect();
+    let more = all.len().saturating_sub(shown.len());
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shown.join(", ") + &rest
+}
+
 impl fmt::Display for Stays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Others(titles) => write!(
+                f,
+                "these objects would go with their kinds, and no command of podid's made them: {}; keep what you need \
+                 (kubectl get KIND NAME -n NAMESPACE -o yaml) and delete them, or let this command do it: \
+                 --delete-identities",
+                some(titles)
+            ),
             Self::InUse(ids) => {
-                let shown: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
-                let more = ids.len().saturating_sub(shown.len());
-                let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
                 write!(
                     f,
-                    "{} pod identities are in the cluster ({}{rest}), and their pods would get no more tokens; \
+                    "{} pod identities are in the cluster ({}), and their pods would get no more tokens; \
                      delete them (podid delete --namespace NAMESPACE --name NAME), or let this command do it: \
                      --delete-identities",
                     ids.len(),
-                    shown.join(", "),
+                    some(ids),
                 )
             }
             Self::NotOurs(what) => write!(
@@ -386,12 +409,18 @@ mod tests {
     fn off_is_refused_while_it_is_in_use_or_not_ours() {
         let ids = [ObjectRef::new("a", "b")];
         let ours = ours(Mode::Managed, false);
-        assert_eq!(check_off(&ours, &ids, false), Err(Stays::InUse(ids.to_vec())));
-        assert_eq!(check_off(&ours, &ids, true), Ok(()));
-        assert_eq!(check_off(&ours, &[], false), Ok(()));
-        assert_eq!(check_off(&Installed::Nothing, &[], false), Ok(()));
-        assert!(matches!(check_off(&podid(Mode::Managed), &[], true), Err(Stays::NotOurs(_))));
-        assert!(matches!(check_off(&Installed::Original("x".into()), &[], true), Err(Stays::NotOurs(_))));
+        let others = ["AzureIdentityBinding a/b".to_owned()];
+        assert_eq!(check_off(&ours, &ids, &[], false), Err(Stays::InUse(ids.to_vec())));
+        assert_eq!(check_off(&ours, &[], &others, false), Err(Stays::Others(others.to_vec())));
+        assert_eq!(check_off(&Installed::Nothing, &[], &others, false), Err(Stays::Others(others.to_vec())));
+        assert_eq!(check_off(&ours, &ids, &others, true), Ok(()));
+        assert_eq!(check_off(&ours, &[], &[], false), Ok(()));
+        assert_eq!(check_off(&Installed::Nothing, &[], &[], false), Ok(()));
+        assert!(matches!(check_off(&podid(Mode::Managed), &[], &[], true), Err(Stays::NotOurs(_))));
+        assert!(matches!(
+            check_off(&Installed::Original("x".into()), &[], &[], true),
+            Err(Stays::NotOurs(_))
+        ));
     }
 
     #[test]

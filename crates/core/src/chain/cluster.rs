@@ -160,6 +160,8 @@ fn orphans(index: &Index<'_>) -> Vec<Health> {
     let pods: BTreeSet<_> = index.scene.pods.iter().map(|pod| &pod.fact.id).collect();
     let gone =
         index.scene.records.list().iter().filter(|record| !pods.contains(&record.pod) && !record.terminating);
+    // A pod that came after the pods were listed is no reason to delete its record.
+    let gone = gone.filter(|record| record.created.is_none_or(|at| at < index.scene.now));
     let each = gone.map(|record| {
         let (namespace, name) = (mend::word(&record.id.namespace), mend::word(&record.id.name));
         let about =

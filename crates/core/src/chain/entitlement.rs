@@ -9,6 +9,7 @@ use super::{Cross, Outcome, Step, mend};
 use crate::adopt::{Identity, Object};
 use crate::answer::{Answer, Mode, View as _};
 use crate::facts::{Binding, InvalidIdentity, POD_LABEL};
+use crate::ids::ObjectRef;
 use crate::refusal::Cause;
 use crate::request::Selector;
 use crate::select::{Grant, Matching, Reason, Selection};
@@ -174,12 +175,14 @@ fn no_binding(view: &View<'_>, cross: Cross) -> Cross {
     }
 }
 
-/// A name for a new binding in the pod's namespace that none has.
+/// A name for a new identity and its binding in the pod's namespace that neither has.
 fn free_name(view: &View<'_>, label: &str) -> String {
     let base = mend::name_after(label);
     let taken = |name: &str| {
         let all = view.index.scene.bindings.list().iter();
-        all.into_iter().any(|one| one.id.namespace == view.pod.fact.id.namespace && *one.id.name == *name)
+        let namespace = &view.pod.fact.id.namespace;
+        all.into_iter().any(|one| one.id.namespace == *namespace && *one.id.name == *name)
+            || view.index.identity(&ObjectRef::new(namespace.clone(), name)).is_some()
     };
     let numbered = (2..).map(|number| format!("{base}-{number}"));
     std::iter::once(base.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or(base)

@@ -166,7 +166,10 @@ pub(super) fn machine(view: &View<'_>) -> Outcome {
         .with_caution(
             "this moves the pod to another node; the cloud controller of Azure writes spec.providerID",
         )
-        .mended_by([format!("kubectl cordon {}", mend::word(name.as_str())), elsewhere(view)])
+        .mended_by([
+            format!("kubectl cordon {}", mend::word(name.as_str())),
+            mend::again(view.pod, "sed -E '/^  nodeName: /d'"),
+        ])
         .into()
 }
 

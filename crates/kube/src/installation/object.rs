@@ -100,15 +100,24 @@ pub async fn remove(
         Err(error) => return Err(error),
     }
     let end = tokio::time::Instant::now() + limit;
-    while read().await.is_ok_and(|still| still.is_some_and(|still| still.uid() == found.uid())) {
-        if tokio::time::Instant::now() >= end {
-            let problem = format!("it is still there after {} s; its finalizers hold it", limit.as_secs());
-            let what = format!("delete {title}");
-            return Err(CallError::Unavailable { what, problem, retry_after: None });
+    loop {
+        let late = tokio::time::Instant::now() >= end;
+        match read().await {
+            Ok(Some(still)) if still.uid() == found.uid() => {}
+            Ok(_) | Err(CallError::Absent { .. }) => return Ok(Change::Changed),
+            // An answer that did not come says nothing about the object.
+            Err(error) if late => return Err(error),
+            Err(_) => {}
+        }
+        if late {
+            let problem = format!(
+                "it is still there after {} s; its finalizers, or pods of a node that is down, hold it",
+                limit.as_secs()
+            );
+            return Err(CallError::Refused { what: format!("delete {title}"), problem });
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(Change::Changed)
 }
 
 fn api(client: &Client, object: &Value) -> Api<DynamicObject> {

@@ -40,7 +40,7 @@ pub struct Waiting {
     #[arg(long)]
     no_wait: bool,
     /// Longest time to wait for that, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(..=86_400))]
     timeout: u64,
     /// Print what would be done, to Azure and to the cluster, and do nothing
     #[arg(long)]

@@ -21,7 +21,7 @@ const KUBECTL_PLUGIN: &str = "kubectl-podid";
 #[command(name = "podid", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "See it work on this machine, without Azure:\n  podid lab demo\n\n\
 As a plug-in of kubectl: a link to podid in the PATH, called kubectl-podid, is kubectl podid.\n\n\
-Exit codes: 0 success, 1 the command failed, 2 wrong usage.")]
+Exit codes: 0 success, 1 the command failed or found something wrong, 2 wrong usage, 3 something could not be looked at, 130 interrupted.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

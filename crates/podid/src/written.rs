@@ -99,6 +99,7 @@ const FLAGS: &[&str] = &[
     "--raw",
     "--replicas",
     "--resource-group",
+    "--reset-then-reuse-values",
     "--reuse-values",
     "--role",
     "--scope",

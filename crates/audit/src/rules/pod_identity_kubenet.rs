@@ -13,7 +13,7 @@ pub(crate) static RULE: Rule<Settings> = Rule {
         level: Level::Error,
         title: "Pod identity on kubenet",
         synopsis: "A cluster whose pods get identities by their address does not use kubenet, where a pod can take the address of another.",
-        recommendation: "Move the cluster to Azure CNI, or drop `NET_RAW` from all pods (`podid policy net-raw`).",
+        recommendation: "Move the cluster to Azure CNI, or drop `NET_RAW` from all pods (`podid policy net-raw --for vap`).",
         link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.AKS.PodIdentityKubenet.md",
         tags: &[("Azure.WAF/pillar", "Security")],
         release: Release::Ga,

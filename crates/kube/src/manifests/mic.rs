@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Install;
+use super::nmi::ROLE;
 use super::rbac::{account, account_name, core, one, own, role_name, within};
 
 /// Lock by which replicas elect a leader (peer contract §2.3).
@@ -76,11 +77,12 @@ fn settings(install: &Install) -> Value {
 }
 
 fn deployment(install: &Install) -> Value {
-    let labels = json!({"app": "mic", "component": "mic", "k8s-app": "aad-pod-id"});
+    // The last one is that of charts, by which people and scrapers find its pods in either installation.
+    let labels = json!({"app": "mic", "component": "mic", "k8s-app": "aad-pod-id", ROLE: "mic"});
     let mut deployment = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "mic", "namespace": install.namespace, "labels": {"component": "mic", "k8s-app": "aad-pod-id"}},
+        "metadata": {"name": "mic", "namespace": install.namespace, "labels": {"component": "mic", "k8s-app": "aad-pod-id", ROLE: "mic"}},
         "spec": {
             "replicas": 2,
             "selector": {"matchLabels": {"app": "mic", "component": "mic"}},

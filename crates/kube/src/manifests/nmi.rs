@@ -63,9 +63,7 @@ pub(super) fn secret_access(install: &Install) -> Vec<Value> {
 }
 
 fn daemon_set(install: &Install, mode: Mode) -> Value {
-    let labels = json!({"component": "nmi", "tier": "node", "k8s-app": "aad-pod-id"});
-    let mut pod_labels = labels.clone();
-    pod_labels[ROLE] = NAME.into();
+    let labels = json!({"component": "nmi", "tier": "node", "k8s-app": "aad-pod-id", ROLE: NAME});
     json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -75,7 +73,7 @@ fn daemon_set(install: &Install, mode: Mode) -> Value {
             // Never two on a node: the port is the host's.
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}},
             "template": {
-                "metadata": {"labels": pod_labels},
+                "metadata": {"labels": labels},
                 "spec": {
                     "serviceAccountName": account_name("nmi"),
                     "priorityClassName": "system-node-critical",

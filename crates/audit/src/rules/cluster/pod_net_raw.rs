@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule<Picture> = Rule {
         level: Level::Warning,
         title: "Take NET_RAW from pods on a bridge",
         synopsis: "Pods that share a bridge should have neither NET_RAW nor NET_ADMIN, and should not be privileged.",
-        recommendation: "Write `securityContext: {capabilities: {drop: [ALL]}}` in each container; `podid policy net-raw` prints policies that see to it.",
+        recommendation: "Write `securityContext: {capabilities: {drop: [ALL]}}` in each container; `podid policy net-raw --for vap` prints policies that see to it.",
         link: "https://github.com/podid/podid/blob/main/docs/reference/rules/Podid.Pod.NetRaw.md",
         tags: &[],
         release: Release::Ga,

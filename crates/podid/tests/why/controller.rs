@@ -25,8 +25,9 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         code: "mic-no-leader",
         about: "MIC's pods run and do nothing",
-        breaks: "kubectl get pods -n default -l component=mic -o name >@FREEZE@; well",
-        after: "rm -f @FREEZE@",
+        breaks: "kubectl get pods -n default -l component=mic -o name >@FREEZE@
+                 until [ -e @FREEZE@.done ]; do sleep 0.1; done; well",
+        after: "rm -f @FREEZE@ @FREEZE@.done",
         ..CASE
     },
     Case {

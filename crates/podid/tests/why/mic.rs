@@ -61,7 +61,8 @@ impl Mic {
         keeper
     }
 
-    /// While this file names a pod of MIC, its process is dead and is not started again.
+    /// While this file names a pod of MIC, its process is dead and is not started again; the file with `.done` at its end
+    /// says that this has come about.
     pub(crate) fn switch(&self) -> &Path {
         &self.switch
     }
@@ -87,7 +88,9 @@ impl Recipe {
                 let alive =
                     |name: &str| pods.iter().any(|pod| name_of(pod) == name) && !frozen.contains(name);
                 running = running.and_then(|mut one| {
-                    if alive(&one.pod) {
+                    // One that lost its lead ends, and a kubelet starts it again.
+                    let runs = matches!(one.process.try_wait(), Ok(None));
+                    if runs && alive(&one.pod) {
                         return Some(one);
                     }
                     let _ = one.process.kill();
@@ -98,6 +101,9 @@ impl Recipe {
                 if let (None, Some(pod)) = (&running, next) {
                     running = Some(self.start(pod));
                 }
+            }
+            if !frozen.is_empty() && running.is_none() {
+                std::fs::write(self.switch.with_extension("done"), "").unwrap();
             }
             std::thread::sleep(Duration::from_millis(300));
         }
@@ -125,7 +131,7 @@ impl Recipe {
         let name = name_of(pod);
         let mut command = Command::new(env!("CARGO_BIN_EXE_podid"));
         command.arg("mic").arg(format!("--kubeconfig={}", self.kubeconfig.display()));
-        command.args([&format!("--leader-election-instance={name}"), "--leader-election-duration=3s"]);
+        command.args([&format!("--leader-election-instance={name}"), "--leader-election-duration=8s"]);
         command.args(["--http-probe-port=0", "--prometheus-port=0"]);
         command.arg(format!("--forceNamespaced={namespaced}")).env("MIC_POD_NAMESPACE", "default");
         command.envs(self.environment.iter().map(|(key, value)| (key, value))).env_remove("HTTPS_PROXY");

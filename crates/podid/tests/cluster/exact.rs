@@ -61,18 +61,19 @@ fn story(cluster: &ControlPlane, lab: &Lab, mode: &str) {
     assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
     let answer = lab.ask(NAMESPACE, "plain");
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    // Entra does not know the principal, which its owner can mend; a pod without a label is nobody's.
     eventually("the owner of the pod is told why it gets nothing", || {
         let events = [
             "get",
             "events",
             "--namespace",
             NAMESPACE,
-            "--field-selector=reason=TokenRefused,involvedObject.name=plain",
+            "--field-selector=reason=TokenRefused,involvedObject.name=principal",
         ];
         cluster
             .kubectl(&[&events[..], &["--output=jsonpath={.items[*].message}"]].concat())
             .ok()
-            .contains("aadpodidbinding")
+            .contains("podid explain")
     });
     // In a namespace that is going, too, nothing could be told about the last of them.
     cluster.kubectl(&["delete", "pods", "--all", "--namespace", NAMESPACE, "--timeout=60s"]).ok();

@@ -12,14 +12,18 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         code: "mic-absent",
         about: "MIC was removed",
-        breaks: "kubectl delete deployment mic -n default --cascade=foreground; well",
-        after: "standard",
+        // Dead before anything is wanted of it, or it would do that at the last moment.
+        breaks: "kubectl get pods -n default -l component=mic -o name >@FREEZE@
+                 until [ -e @FREEZE@.done ]; do sleep 0.1; done; kubectl delete deployment mic -n default --cascade=foreground; well",
+        after: "rm -f @FREEZE@ @FREEZE@.done; standard",
         ..CASE
     },
     Case {
         code: "mic-not-ready",
         about: "MIC is scaled to nothing",
-        breaks: "kubectl scale deployment mic -n default --replicas=0; kubectl wait pods -n default -l component=mic --for=delete; well",
+        breaks: "kubectl get pods -n default -l component=mic -o name >@FREEZE@
+                 until [ -e @FREEZE@.done ]; do sleep 0.1; done; kubectl scale deployment mic -n default --replicas=0; kubectl wait pods -n default -l component=mic --for=delete; well",
+        after: "rm -f @FREEZE@ @FREEZE@.done",
         ..CASE
     },
     Case {
